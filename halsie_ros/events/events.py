@@ -1,0 +1,78 @@
+"""Events as a structure of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Events:
+    """N events of one sensor, in the order of arrival (by time, unless a reader says otherwise).
+
+    Attributes:
+        x: column in pixels from the left edge, ``(N,) uint16``.
+        y: row in pixels from the top edge, ``(N,) uint16``.
+        t_us: time in microseconds, ``(N,) int64``; which clock it counts on is the reader's to say.
+        polarity: True where the light grew (ON), False where it fell (OFF), ``(N,) bool``.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    t_us: np.ndarray
+    polarity: np.ndarray
+
+    def __post_init__(self) -> None:
+        for name, dtype in (("x", np.uint16), ("y", np.uint16), ("t_us", np.int64), ("polarity", np.bool_)):
+            array = getattr(self, name)
+            if array.dtype != dtype or array.ndim != 1 or len(array) != len(self.t_us):
+                raise ValueError(
+                    f"Events.{name} is {array.dtype} of shape {array.shape}: give {np.dtype(dtype)} "
+                    f"of shape ({len(self.t_us)},), or use Events.of() to convert"
+                )
+
+    @classmethod
+    def of(cls, x, y, t_us, polarity) -> Events:
+        """Converts array-likes; a polarity counts as ON where it is greater than zero (so 0/1, -1/+1, bool)."""
+        polarity = np.asarray(polarity)
+        return cls(
+            np.ascontiguousarray(x, np.uint16),
+            np.ascontiguousarray(y, np.uint16),
+            np.ascontiguousarray(t_us, np.int64),
+            np.ascontiguousarray(polarity if polarity.dtype == np.bool_ else polarity > 0),
+        )
+
+    @classmethod
+    def empty(cls) -> Events:
+        """No events."""
+        return cls(np.empty(0, np.uint16), np.empty(0, np.uint16), np.empty(0, np.int64), np.empty(0, np.bool_))
+
+    @classmethod
+    def concatenate(cls, parts: Iterable[Events]) -> Events:
+        """The events of all parts, in the parts' order; copies once."""
+        parts = [part for part in parts if len(part)]
+        if not parts:
+            return cls.empty()
+        if len(parts) == 1:
+            return parts[0]
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__))
+
+    def __len__(self) -> int:
+        return len(self.t_us)
+
+    def __getitem__(self, index: slice | np.ndarray) -> Events:
+        """The events chosen by a slice (views) or by a mask or index array (copies)."""
+        return Events(self.x[index], self.y[index], self.t_us[index], self.polarity[index])
+
+    def shifted(self, offset_us: int) -> Events:
+        """The same events with ``offset_us`` added to every time."""
+        return Events(self.x, self.y, self.t_us + np.int64(offset_us), self.polarity)
+
+    def between(self, t0_us: int, t1_us: int) -> Events:
+        """The events with ``t0_us < t <= t1_us`` (views); times must not decrease.
+
+        Example: of times 10, 20, 30, ``between(10, 30)`` gives 20 and 30.
+        """
+        return self[np.searchsorted(self.t_us, t0_us, "right") : np.searchsorted(self.t_us, t1_us, "right")]
