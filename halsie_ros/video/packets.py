@@ -1,0 +1,131 @@
+"""One encoded picture of a stream, from whichever message carried it.
+
+The three message types are read from their serialized CDR bytes (nodes subscribe raw, bags hand over bytes), so that no
+message class is needed and the payload is never copied element by element.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from halsie_ros.errors import VideoError
+
+FFMPEG_PACKET = "ffmpeg_image_transport_msgs/msg/FFMPEGPacket"
+COMPRESSED_VIDEO = "foxglove_msgs/msg/CompressedVideo"
+COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
+PACKET_TYPES = (FFMPEG_PACKET, COMPRESSED_VIDEO, COMPRESSED_IMAGE)
+
+CODECS = ("h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "vp9", "av1")
+_KEY_FLAG = 1  # AV_PKT_FLAG_KEY
+# Encoder names (old ffmpeg_image_transport versions put these into `encoding`) and everyday spellings.
+_ALIASES = {
+    "h264": ("h264", "avc", "x264", "libx264", "libopenh264"),
+    "hevc": ("hevc", "h265", "x265", "libx265"),
+    "mpeg4": ("mpeg4", "libxvid", "mp4v"),
+    "mpeg2video": ("mpeg2video", "mpeg2"),
+    "mpeg1video": ("mpeg1video", "mpeg1"),
+    "vp9": ("vp9", "libvpx-vp9"),
+    "av1": ("av1", "libaom-av1", "libsvtav1", "librav1e", "libdav1d"),
+}
+_CODEC_OF = {alias: codec for codec, aliases in _ALIASES.items() for alias in aliases}
+
+
+@dataclass(frozen=True)
+class Packet:
+    """One encoded picture (access unit).
+
+    Attributes:
+        codec: one of `CODECS`.
+        data: the bitstream (Annex B for H.264 and HEVC, or length-prefixed where `extradata` says so).
+        pts: presentation time in the sender's own unit, None where the message has none.
+        stamp_ns: stamp of the message.
+        keyframe: what the sender says; None where it says nothing. A hint only, the bitstream decides.
+        dts: decoding time of a file's packet, in the unit of `pts`.
+        width, height: what the sender says, 0 where it says nothing.
+        frame_id: passed through.
+        extradata: out-of-band parameter sets (files).
+    """
+
+    codec: str
+    data: bytes | memoryview
+    pts: int | None = None
+    stamp_ns: int = 0
+    keyframe: bool | None = None
+    dts: int | None = None
+    width: int = 0
+    height: int = 0
+    frame_id: str = ""
+    extradata: bytes = b""
+
+
+def codec_of(encoding: str) -> str:
+    """FFmpeg's codec name for a message's `encoding` or `format`, e.g. "hevc;yuv420p;bgr8;bgr8" -> "hevc".
+
+    Raises:
+        VideoError: the encoding is not a video codec known here.
+    """
+    name = encoding.split(";")[0].strip().lower()
+    codec = _CODEC_OF.get(name) or _CODEC_OF.get(name.split("_")[0])  # h264_nvenc, hevc_vaapi
+    if codec is None:
+        raise VideoError(f"encoding {encoding[:64]!r} is not a video stream known here: use one of {', '.join(CODECS)}")
+    return codec
+
+
+class _Cdr:
+    """Reads fields of a serialized message in order; alignment counts from after the encapsulation header."""
+
+    def __init__(self, payload: bytes | memoryview) -> None:
+        self._view = memoryview(payload)[4:]
+        if len(payload) < 4 or payload[0] != 0 or payload[1] not in (0, 1):
+            raise VideoError(f"message of {len(payload)} bytes is not plain CDR: subscribe raw or hand over bag bytes")
+        self._order = "<" if payload[1] == 1 else ">"
+        self._at = 0
+
+    def number(self, code: str) -> int:
+        size = struct.calcsize(code)
+        start = -(-self._at // size) * size
+        self._at = start + size
+        if self._at > len(self._view):
+            raise VideoError(f"message ends after {len(self._view)} bytes, inside a field: it was cut off")
+        return int(struct.unpack_from(self._order + code, self._view, start)[0])
+
+    def octets(self) -> memoryview:
+        length = self.number("I")
+        start, self._at = self._at, self._at + length
+        if self._at > len(self._view):
+            raise VideoError(f"message of {len(self._view)} bytes claims a field of {length} bytes: it was cut off")
+        return self._view[start : self._at]
+
+    def text(self) -> str:
+        return bytes(self.octets()).rstrip(b"\0").decode("utf-8", "replace")
+
+    def stamp_ns(self) -> int:
+        return self.number("i") * 1_000_000_000 + self.number("I")
+
+
+def read_packet(message_type: str, payload: bytes | memoryview) -> Packet:
+    """Reads one serialized message (CDR with its 4-byte encapsulation header).
+
+    Raises:
+        VideoError: the type is none of `PACKET_TYPES`, the message is cut off, or its codec is unknown.
+    """
+    if message_type not in PACKET_TYPES:
+        raise VideoError(f"message type {message_type!r} carries no video stream: use one of {', '.join(PACKET_TYPES)}")
+    cdr = _Cdr(payload)
+    stamp_ns = cdr.stamp_ns()
+    frame_id = cdr.text()
+    if message_type == FFMPEG_PACKET:
+        width, height = cdr.number("i"), cdr.number("i")
+        codec = codec_of(cdr.text())
+        pts = cdr.number("Q")
+        flags = cdr.number("B")
+        cdr.number("B")  # is_bigendian speaks of the raw image before encoding
+        return Packet(
+            codec, cdr.octets(), pts, stamp_ns, bool(flags & _KEY_FLAG), None, max(width, 0), max(height, 0), frame_id
+        )
+    if message_type == COMPRESSED_VIDEO:
+        data = cdr.octets()
+        return Packet(codec_of(cdr.text()), data, None, stamp_ns, frame_id=frame_id)
+    codec = codec_of(cdr.text())
+    return Packet(codec, cdr.octets(), None, stamp_ns, frame_id=frame_id)
