@@ -1,0 +1,107 @@
+"""Items for training and evaluation: a few frames, the events between them, and the label at the end."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from halsie_ros.datasets.base import IGNORE, Sequence
+from halsie_ros.errors import ParameterError
+from halsie_ros.events import Events
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """T frames in order, each with the events of the window that it ends.
+
+    Attributes:
+        name: of the labelled frame.
+        t_us: (T,) int64, times of the frames.
+        t0_us: start of the first window; window k is ``(t_us[k-1], t_us[k]]``, window 0 is ``(t0_us, t_us[0]]``.
+        frames: (T, H, W, 3) uint8 RGB or (T, H, W) uint8.
+        events: all events of the windows, by time.
+        labels: (T, H, W) uint8 ids, 255 = no label; the last one is the data set's own.
+        labelled: (T,) bool, which of `labels` hold anything.
+        motion_px: (2,) float64, mean movement x, y of the picture in the last window; None where unknown.
+    """
+
+    name: str
+    t_us: np.ndarray
+    t0_us: int
+    frames: np.ndarray
+    events: Events
+    labels: np.ndarray
+    labelled: np.ndarray
+    motion_px: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.t_us)
+
+    def bounds_us(self, k: int) -> tuple[int, int]:
+        """Start (excluded) and end (included) of window k."""
+        return (int(self.t_us[k - 1]) if k else self.t0_us), int(self.t_us[k])
+
+    def window(self, k: int) -> Events:
+        """The events of window k."""
+        return self.events.between(*self.bounds_us(k))
+
+
+@dataclass(frozen=True)
+class SampleProtocol:
+    """How samples are cut from a sequence.
+
+    Attributes:
+        frames: frames per sample, the labelled one included.
+        skip: labels left out at the sequence's start (ESS on DSEC: 6).
+        every: every how manyth label is taken after that (ESS on DSEC: 2).
+    """
+
+    frames: int = 8
+    skip: int = 0
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        for name, value, lowest in (("frames", self.frames, 1), ("skip", self.skip, 0), ("every", self.every, 1)):
+            if value < lowest:
+                raise ParameterError(f"{name} {value}: must be at least {lowest}")
+
+
+def samples(sequence: Sequence, protocol: SampleProtocol) -> Iterator[Sample]:
+    """The samples of a sequence in order; each ends at a label.
+
+    The frame that belongs to a label is the latest one not after it; a label before the first frame is left out.
+    Where fewer frames precede it than asked, the sample is shorter.
+    """
+    frames = sequence.frames()
+    kept: deque[tuple[int, np.ndarray]] = deque(maxlen=protocol.frames + 1)
+    ahead = next(frames, None)
+    for number, (t_us, mask) in enumerate(sequence.labels()):
+        while ahead is not None and ahead[0] <= t_us:
+            kept.append(ahead)
+            ahead = next(frames, None)
+        if number < protocol.skip or (number - protocol.skip) % protocol.every or not kept:
+            continue
+        window = list(kept)
+        if len(window) > protocol.frames:
+            t0_us = window.pop(0)[0]
+        else:
+            gap_us = window[1][0] - window[0][0] if len(window) > 1 else 50_000
+            t0_us = max(window[0][0] - gap_us, sequence.span_us[0] - 1)
+        times = np.array([t for t, _ in window], np.int64)
+        times[-1] = max(times[-1], t_us)
+        masks = np.full((len(window), *mask.shape), IGNORE, np.uint8)
+        masks[-1] = mask
+        labelled = np.zeros(len(window), bool)
+        labelled[-1] = True
+        yield Sample(
+            name=f"{sequence.name}/{number:06d}",
+            t_us=times,
+            t0_us=t0_us,
+            frames=np.stack([image for _, image in window]),
+            events=sequence.events(t0_us, int(times[-1])),
+            labels=masks,
+            labelled=labelled,
+        )
