@@ -119,7 +119,7 @@ class Parameters:
         for name in given:
             if node.has_parameter(name) or name.startswith("qos_overrides"):
                 continue
-            close = difflib.get_close_matches(name, self._declared, n=1, cutoff=0.75)
+            close = difflib.get_close_matches(name, self._declared, n=1, cutoff=0.7)
             if close:
                 raise ParameterError(f"parameter {name} is not known to {node.get_name()}: did you mean {close[0]}?")
             node.get_logger().warning(f"parameter {name} is not known to {node.get_name()}: ignored")

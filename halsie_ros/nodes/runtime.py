@@ -41,6 +41,11 @@ class _Stop:
         signal.signal(signal.SIGINT, self)
         signal.signal(signal.SIGTERM, self)
 
+    def ignore(self) -> None:
+        """A signal that comes again must not kill the interpreter while it winds up (it restores the defaults)."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
 
 def share_path(relative: str) -> Path | None:
     """A file that the package ships (``config/fastdds.xml``): in the checkout, else under share/; None if nowhere."""
@@ -99,6 +104,7 @@ def spin_node(create: Callable[[], Node | Sequence[Node]], arguments: Sequence[s
         pass
     stop.starting = False
     stop.event.set()
+    stop.ignore()
     if executor is not None:
         executor.shutdown(timeout_sec=0.5)
     if thread is not None and thread.ident:

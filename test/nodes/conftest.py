@@ -18,13 +18,13 @@ os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
 
 
 class Process:
-    """A node as its own process, started as `python -m halsie_ros.nodes.NAME`."""
+    """A Python process of its own; what it prints goes to a file."""
 
-    def __init__(self, module: str, *arguments: str, log: Path) -> None:
+    def __init__(self, *arguments: str, log: Path) -> None:
         self.log = log
         with log.open("w") as out:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+                [sys.executable, *arguments],
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
@@ -38,6 +38,14 @@ class Process:
     def wait(self, timeout_s: float = 30.0) -> int:
         """The exit code."""
         return self.popen.wait(timeout_s)
+
+    def wait_for(self, text: str, timeout_s: float = 30.0) -> None:
+        """Waits until it has printed `text`."""
+        end = time.monotonic() + timeout_s
+        while text not in self.output:
+            assert time.monotonic() < end, f"{text!r} was not printed in {timeout_s} s:\n{self.output}"
+            assert self.popen.poll() is None, f"ended with {self.popen.returncode}:\n{self.output}"
+            time.sleep(0.02)
 
     def stop(self, number: int = signal.SIGINT, times: int = 1) -> int:
         """Sends a signal, and again if asked; the exit code."""
@@ -53,10 +61,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
     """Starts processes; what still runs at the end of the test is killed."""
     processes: list[Process] = []
 
-    def run(module: str, *arguments: str) -> Process:
-        processes.append(
-            Process(module, *arguments, log=tmp_path / f"{len(processes)}_{module.rpartition('.')[2]}.log")
-        )
+    def run(*arguments: object) -> Process:
+        processes.append(Process(*map(str, arguments), log=tmp_path / f"process{len(processes)}.log"))
         return processes[-1]
 
     yield run

@@ -6,8 +6,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-
-pytest.importorskip("sensor_msgs.msg")
 from sensor_msgs.msg import CompressedImage, Image
 
 from halsie_ros.errors import CodecError
