@@ -1,0 +1,171 @@
+"""One PyAV decoder: one thread, motion vectors exported, FFmpeg's complaints collected, sizes bounded."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import av
+import av.logging
+import numpy as np
+from av.codec.context import Flags, Flags2
+from av.error import FFmpegError
+
+from halsie_ros.errors import VideoError
+from halsie_ros.video.vectors import BLOCK, NO_BLOCKS
+
+# Codecs whose decoders export motion vectors.
+VECTOR_CODECS = ("h264", "mpeg4", "mpeg2video", "mpeg1video")
+
+# FFmpeg's own checks. `aggressive` makes the H.264 decoder check that a slice ends where its data ends; the MPEG-4 decoder would
+# refuse legal streams with it.
+_CHECKS = "crccheck+bitstream+buffer+careful"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds on what a stream may claim; anything beyond is refused before memory is allocated.
+
+    Attributes:
+        max_width, max_height: pixels.
+        max_pixels: width times height.
+        max_packet_bytes: of one encoded picture.
+    """
+
+    max_width: int = 4096
+    max_height: int = 4096
+    max_pixels: int = 4096 * 2304
+    max_packet_bytes: int = 16 * 2**20
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value < 1:
+                raise VideoError(f"video limit {name} is {value}: it must be at least 1")
+
+    def allow(self, width: int, height: int) -> bool:
+        """Whether a picture of this size may be decoded."""
+        return 0 < width <= self.max_width and 0 < height <= self.max_height and width * height <= self.max_pixels
+
+
+def listen_to_ffmpeg() -> None:
+    """Lets FFmpeg's error messages reach `Decoder`, which reads them as signs of damage.
+
+    PyAV drops them by default. Where the program has not set a level itself, they stay out of its log.
+    """
+    if av.logging.get_level() is None:
+        logging.getLogger("libav").setLevel(logging.CRITICAL + 1)
+        av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What one packet gave.
+
+    Attributes:
+        pictures: PyAV's frames in output order; `frame.opaque` is the tag of the packet that a frame came from.
+        complaint: FFmpeg's first complaint, "" when it had none.
+    """
+
+    pictures: list[av.VideoFrame]
+    complaint: str
+
+
+class Decoder:
+    """Decodes packets of one codec as they come, on the calling thread, and holds nothing back that the codec does not."""
+
+    def __init__(
+        self, codec: str, *, extradata: bytes = b"", size: tuple[int, int] = (0, 0), limits: Limits | None = None
+    ) -> None:
+        """Opens the decoder.
+
+        Args:
+            codec: one of `packets.CODECS`.
+            extradata: out-of-band parameter sets.
+            size: (width, height) where the sender says it, else 0.
+            limits: bounds on the stream's claims.
+
+        Raises:
+            VideoError: this build of FFmpeg cannot decode the codec.
+        """
+        listen_to_ffmpeg()
+        self.codec = codec
+        self.limits = limits or Limits()
+        try:
+            # FFmpeg's own av1 decoder needs hardware.
+            self._context = av.CodecContext.create("libdav1d" if codec == "av1" else codec, "r")
+            self._context.thread_count = 1
+            self._context.options = {
+                "err_detect": _CHECKS + ("+aggressive" if codec == "h264" else ""),
+                "max_pixels": str(self.limits.max_pixels),
+            }
+            self._context.flags2 |= Flags2.export_mvs
+            self._context.flags |= Flags.copy_opaque
+            if extradata:
+                self._context.extradata = extradata
+            if codec == "mpeg4" and self.limits.allow(*size):
+                self._context.width, self._context.height = size
+            self._context.open()
+        except (FFmpegError, ValueError) as error:
+            raise VideoError(f"codec {codec!r} cannot be opened ({error}): install av with its own FFmpeg") from error
+
+    def decode(self, data: bytes | memoryview, pts: int | None, tag: object) -> Decoded:
+        """Decodes one packet; bad or empty data gives a complaint, never an exception.
+
+        `tag` comes back as `opaque` of the packet's picture. It must be an object of its own for every packet (PyAV keys by id).
+        """
+        if not len(data):
+            return Decoded([], "empty packet")
+        # Not av.Packet(data): that one lacks FFmpeg's zero padding, and decoders read past its end (PyAV 18.1).
+        packet = av.Packet(len(data))
+        packet.update(data)
+        packet.pts = pts
+        packet.opaque = tag
+        return self._feed(packet)
+
+    def flush(self) -> Decoded:
+        """Gives the pictures still held for reordering, and makes the decoder ready for a new start."""
+        decoded = self._feed(None)
+        self._context.flush_buffers()
+        return decoded
+
+    def reset(self) -> None:
+        """Drops held pictures and references."""
+        self._context.flush_buffers()
+
+    def _feed(self, packet: av.Packet | None) -> Decoded:
+        with av.logging.Capture() as messages:
+            try:
+                pictures = self._context.decode(packet)
+                complaint = ""
+            except (FFmpegError, EOFError) as error:
+                pictures, complaint = [], str(error)
+        for level, _, message in messages:
+            if level <= av.logging.ERROR:
+                complaint = message.strip()
+                break
+        return Decoded(pictures, complaint)
+
+
+def blocks_of(picture: av.VideoFrame) -> np.ndarray:
+    """The exported motion vectors `(N,) vectors.BLOCK`; empty where there are none."""
+    side = picture.side_data.get("MOTION_VECTORS")
+    return NO_BLOCKS if side is None else side.to_ndarray().view(BLOCK)
+
+
+def luma_of(picture: av.VideoFrame) -> np.ndarray:
+    """The luma `(H, W) uint8`: a view of the decoder's buffer for 8-bit YUV, the high 8 bits for deeper video."""
+    form = picture.format
+    plane = picture.planes[0]
+    component = form.components[0] if form.components else None
+    if form.is_rgb or form.has_palette or component is None or form.is_bit_stream or plane.width != picture.width:
+        picture = picture.reformat(format="gray8")
+        plane, bits = picture.planes[0], 8
+    else:
+        bits = component.bits
+    if bits == 8:
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        return rows[: picture.height, : picture.width]
+    order = ">u2" if form.is_big_endian else "<u2"
+    deep = np.frombuffer(plane, order).reshape(-1, plane.line_size // 2)[: picture.height, : picture.width]
+    return (deep >> (bits - 8)).astype(np.uint8)

@@ -1,0 +1,60 @@
+"""What a codec's headers say about one packet, in common terms, and the readers that find it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass
+class Sight:
+    """What the headers of one packet say.
+
+    Attributes:
+        kind: "I", "P", "B" or "?".
+        starts: decoding can start cleanly here (later pictures in output order need nothing earlier).
+        recovers_in: pictures until an intra refresh is complete, None where none begins here.
+        reference: later pictures may refer to this one.
+        several_references: blocks may refer to more than the last reference picture.
+        missing: what the stream's own counters say is missing before this packet; "" when they continue.
+        counted: the stream counts its pictures itself, so a pause in time alone means no loss.
+        wrap: pictures after which the counter repeats (0: it does not).
+        fresh: the counter has the value of a picture right after a start; a lost start would look the same.
+        time: display time in the stream's own ticks, None where there is none.
+        size: (width, height) of the active parameter sets, None while unknown.
+        sets: parameter sets in this packet, by kind and id.
+    """
+
+    kind: str = "?"
+    starts: bool = False
+    recovers_in: int | None = None
+    reference: bool = True
+    several_references: bool = False
+    missing: str = ""
+    counted: bool = False
+    wrap: int = 0
+    fresh: bool = False
+    time: int | None = None
+    size: tuple[int, int] | None = None
+    sets: dict[str, bytes] | None = None
+
+
+class HeaderReader(Protocol):
+    """Reads the headers of one stream, packet by packet, in decoding order."""
+
+    def read(self, data: bytes) -> Sight:
+        """What one packet says; raises BitstreamError when its headers cannot be read."""
+
+    def reset(self) -> None:
+        """Forgets the counters, not the parameter sets."""
+
+
+class UnreadHeaders:
+    """For codecs whose headers are not read here (VP9, AV1): the decoder says what a picture is."""
+
+    def read(self, data: bytes) -> Sight:
+        """Nothing is known before decoding."""
+        return Sight()
+
+    def reset(self) -> None:
+        """Nothing to forget."""
