@@ -1,0 +1,78 @@
+"""onnxruntime sessions as this package wants them: a fixed number of threads and sizes known in advance."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import onnxruntime
+
+from halsie_ros.errors import ModelError
+
+
+def open_session(
+    path: str | Path, *, threads: int = 1, sizes: Mapping[str, int] | None = None
+) -> onnxruntime.InferenceSession:
+    """Opens a graph for inference on the CPU.
+
+    Fixed sizes let onnxruntime fold every shape computation at load time.
+
+    Args:
+        path: the ONNX file.
+        threads: threads of one run; more than one is rarely worth it on a busy robot.
+        sizes: value of each named dimension, e.g. ``{"height": 480, "width": 640}``. A dimension named
+            ``height_4`` takes a quarter of ``height``, and so on.
+
+    Raises:
+        ModelError: the file is missing, is no ONNX graph, or cannot run here.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    for name, size in _all_sizes(sizes or {}).items():
+        options.add_free_dimension_override_by_name(name, size)
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exception classes are private and vary with the cause
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"{path}: onnxruntime cannot open this graph: {reason}") from error
+
+
+def input_names(session: onnxruntime.InferenceSession) -> list[str]:
+    """Names of the graph's inputs, in order."""
+    return [value.name for value in session.get_inputs()]
+
+
+def output_names(session: onnxruntime.InferenceSession) -> list[str]:
+    """Names of the graph's outputs, in order."""
+    return [value.name for value in session.get_outputs()]
+
+
+def input_shape(session: onnxruntime.InferenceSession, name: str, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """Shape of one input with its named dimensions filled in from ``sizes``.
+
+    Raises:
+        ModelError: the graph has no such input, or a dimension's name is not in ``sizes``.
+    """
+    table = _all_sizes(sizes)
+    for value in session.get_inputs():
+        if value.name == name:
+            try:
+                return tuple(table[size] if isinstance(size, str) else int(size) for size in value.shape)
+            except (KeyError, TypeError) as error:
+                raise ModelError(f"input {name} has dimensions {value.shape}: no size is known for {error}") from error
+    raise ModelError(f"the graph has no input {name}, only {', '.join(input_names(session))}: export the model again")
+
+
+_DERIVED = (2, 4, 8, 16, 32, 64)
+
+
+def _all_sizes(sizes: Mapping[str, int]) -> dict[str, int]:
+    """``sizes`` and what follows from them: ``height_4 = height / 4`` …"""
+    result = dict(sizes)
+    for name, size in sizes.items():
+        if re.fullmatch("height|width", name):
+            result |= {f"{name}_{part}": size // part for part in _DERIVED if size % part == 0}
+    return result

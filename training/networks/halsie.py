@@ -1,0 +1,248 @@
+"""The segmentation networks: `HalsieStream`, deployed, and `Halsie`, the paper's shape.
+
+Both join a spiking event branch and an analogue frame branch (HALSIE, arXiv 2211.10754): features are concatenated
+at several scales, mixed by dilated convolutions and decoded to class scores at a quarter of the input's size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training.networks.layers import ConvNorm, MobileStages, mixing
+from training.networks.neurons import LIF, LeakyUnits, join, split
+
+EVENT_LAYERS = ("quarter", "eighth", "sixteenth")
+"""Names of the spiking layers, by their stride; graph inputs are `state_<name>`, outputs `next_<name>`."""
+STATES = (*EVENT_LAYERS, "memory")
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """What a `HalsieStream` is made of.
+
+    Attributes:
+        classes: number of classes.
+        bins: time bins of an event grid; it has two channels per bin.
+        spiking: False replaces the spiking neurons by analogue leaky units (ablation).
+        mixer: False replaces the dilated mixers by plain convolutions (ablation).
+        event_channels: channels of the spiking layers at strides 4, 8 and 16.
+        memory: channels of the memory at stride 8; as many fused channels are not remembered.
+        deep: channels at strides 16 and 32.
+    """
+
+    classes: int = 11
+    bins: int = 5
+    spiking: bool = True
+    mixer: bool = True
+    event_channels: tuple[int, int, int] = (16, 32, 64)
+    memory: int = 32
+    deep: tuple[int, int] = (96, 192)
+
+
+class EventBranch(nn.Module):
+    """Three convolutions, each with neurons of its own: event counts in, spikes at strides 4, 8 and 16 out."""
+
+    def __init__(self, inputs: int, channels: tuple[int, int, int], spiking: bool) -> None:
+        super().__init__()
+        quarter, eighth, sixteenth = channels
+        self.currents = nn.ModuleList(
+            (
+                ConvNorm(inputs, quarter, 4, 4, act="clip", pad=0),
+                ConvNorm(quarter, eighth, 3, 2, act="clip"),
+                ConvNorm(eighth, sixteenth, 3, 2, act="clip"),
+            )
+        )
+        self.neurons = nn.ModuleList(LIF(c) if spiking else LeakyUnits(c) for c in channels)
+
+    def forward(
+        self, events: Tensor, membranes: list[Tensor | None], dt_us: Tensor, steps: int
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """``(T*B, inputs, H, W)`` counts to spikes per layer ``(T*B, C, H/s, W/s)`` and the last membranes."""
+        spikes, after = [], []
+        x = events
+        for current, neurons, membrane in zip(self.currents, self.neurons, membranes):
+            x, last = neurons(current(x), membrane, dt_us, steps)
+            spikes.append(x)
+            after.append(last)
+        return spikes, after
+
+
+class FrameBranch(nn.Module):
+    """Two paths (our choice): what things are, seen at half resolution by MobileNetV2's first stages, which may start
+    from ImageNet, and mixers behind them; and where things end, seen at full resolution by a stride-4 patch stem.
+    Full-resolution MobileNetV2 stages would take twice the time of everything else together."""
+
+    quarter_channels = 16
+
+    def __init__(self, outputs: int, deep: tuple[int, int], mixer: bool) -> None:
+        super().__init__()
+        self.things = MobileStages()
+        eighth, sixteenth = self.things.channels
+        self.edges = nn.Sequential(ConvNorm(3, 16, 8, 4, pad=2), ConvNorm(16, self.quarter_channels, 3))
+        self.down = ConvNorm(self.quarter_channels, 32, 3, 2)
+        self.wide = ConvNorm(sixteenth, deep[0])
+        self.context = DeepMixers(deep, mixer, 2)
+        self.narrow = ConvNorm(deep[0], 64)
+        self.out = ConvNorm(32 + eighth + 64, outputs, act="none")
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """``(N, 3, H, W)`` to ``(N, 16, H/4, W/4)`` and ``(N, outputs, H/8, W/8)``."""
+        quarter = self.edges(image)
+        eighth, sixteenth = self.things(F.avg_pool2d(image, 2))
+        deep = self.narrow(self.context(self.wide(sixteenth)))
+        return quarter, self.out(torch.cat((self.down(quarter), eighth, twice(deep)), 1))
+
+
+class DeepMixers(nn.Module):
+    """Mixers at strides 16 and 32: stride 16 in, stride 16 out, with the context of a wide view."""
+
+    def __init__(self, channels: tuple[int, int], mixer: bool, lower_mixers: int) -> None:
+        super().__init__()
+        upper, lower = channels
+        self.upper = mixing(upper, (1, 2, 4), mixer)
+        self.lower = nn.Sequential(
+            ConvNorm(upper, lower, 2, 2, pad=0), *(mixing(lower, (1, 2, 4, 8), mixer) for _ in range(lower_mixers))
+        )
+        self.back = ConvNorm(lower, upper, act="none")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, C, H, W)`` to the same shape; H and W even."""
+        x = self.upper(x)
+        return F.relu(x + twice(self.back(self.lower(x))))
+
+
+class Decoder(nn.Module):
+    """Light decoder: stride 16 to 8 and 4, adding what each scale knows."""
+
+    def __init__(self, deep: int, eighth: int, quarter: int, classes: int, width: int = 32) -> None:
+        super().__init__()
+        self.deep = ConvNorm(deep, width, act="none")
+        self.eighth = ConvNorm(eighth, width, act="none")
+        self.quarter = ConvNorm(quarter, width, act="none")
+        self.smooth = ConvNorm(width, width, 3, groups=width)
+        self.mix = ConvNorm(width, width)
+        self.scores = nn.Conv2d(width, classes, 1)
+
+    def forward(self, deep: Tensor, eighth: Tensor, quarter: Tensor) -> Tensor:
+        """Features at strides 16, 8 and 4 to scores ``(N, classes, H/4, W/4)``."""
+        x = F.relu(self.eighth(eighth) + twice(self.deep(deep)))
+        x = F.relu(self.quarter(quarter) + twice(x))
+        return self.scores(self.mix(self.smooth(x)))
+
+
+class HalsieStream(nn.Module):
+    """One step per call: state goes in and comes out, so that masks keep coming between frames.
+
+    A step takes the events of ``(t - dt, t]``, a frame or none, and the state: the membranes of three spiking layers
+    and a memory of fused features at stride 8. The memory moves with the scene: a displacement field is read from the
+    spikes and the old memory is sampled along it before frame and events update it through a gate (our choice; the
+    paper stops at the spiking state, which forgets what stands still). A step without a frame therefore needs no
+    stale frame features, only the memory.
+    """
+
+    size_multiple = 32
+
+    def __init__(self, config: StreamConfig) -> None:
+        super().__init__()
+        self.config = config
+        quarter, eighth, sixteenth = config.event_channels
+        memory, deep = config.memory, config.deep
+        self.frame_branch = FrameBranch(3 * memory, deep, config.mixer)
+        self.event_branch = EventBranch(2 * config.bins, config.event_channels, config.spiking)
+        self.flow = nn.Sequential(ConvNorm(sixteenth, 32), nn.Conv2d(32, 2, 3, padding=1))
+        self.update = nn.Conv2d(memory + eighth, 3 * memory, 1)
+        self.down = ConvNorm(2 * memory, deep[0], 2, 2, act="none", pad=0)
+        self.deep_events = ConvNorm(sixteenth, deep[0], act="none")
+        self.context = DeepMixers(deep, config.mixer, 1)
+        self.decoder = Decoder(deep[0], 2 * memory, FrameBranch.quarter_channels + quarter, config.classes)
+        nn.init.zeros_(self.flow[1].weight)
+        nn.init.zeros_(self.flow[1].bias)
+
+    def frame(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """The frame graph: RGB in 0 … 1, ``(N, 3, H, W)``, to features at strides 4 and 8.
+
+        The image is brought to zero mean and unit spread by its own statistics (of every 8th pixel): a dark or
+        over-exposed frame meets the same features as a good one (our choice; ImageNet's constants would not do that).
+        """
+        sample = image[:, :, ::8, ::8]
+        mean = sample.mean((1, 2, 3), keepdim=True)
+        spread = ((sample - mean) ** 2).mean((1, 2, 3), keepdim=True).sqrt()
+        return self.frame_branch((image - mean) * (1.0 / (spread + 0.01)))
+
+    def step(
+        self,
+        events: Tensor,
+        dt_us: Tensor,
+        frame_valid: Tensor,
+        features: tuple[Tensor, Tensor],
+        state: tuple[Tensor | None, ...],
+        steps: int = 1,
+    ) -> tuple[Tensor, tuple[Tensor, ...], list[Tensor]]:
+        """The step graph, for T steps of B items.
+
+        Args:
+            events: counts per polarity and bin, ``(T*B, 2*bins, H, W)``.
+            dt_us: length of each step, ``(T*B,)``.
+            frame_valid: 1 where a frame came with the step, else 0 and its features are ignored, ``(T*B,)``.
+            features: what :meth:`frame` gave, ``(T*B, 16, H/4, W/4)`` and ``(T*B, 3*memory, H/8, W/8)``.
+            state: membranes and memory in the order of `STATES`, each ``(B, C, H/s, W/s)`` or None (fresh).
+            steps: T.
+
+        Returns:
+            Scores ``(T*B, classes, H/4, W/4)``, the next state, and the spikes per layer ``(T*B, C, H/s, W/s)``.
+        """
+        valid = frame_valid.view(-1, 1, 1, 1)
+        spikes, membranes = self.event_branch(events, list(state[:3]), dt_us, steps)
+        quarter, eighth, sixteenth = spikes
+        seen = features[1] * valid
+        flow = torch.tanh(twice(self.flow(sixteenth)))
+        memory = state[3]
+        if memory is None:
+            memory = torch.zeros_like(seen[: seen.shape[0] // steps, : self.config.memory])
+        fused = []
+        for frame, event, move in zip(split(seen, steps), split(eighth, steps), split(flow, steps)):
+            moved = warp(memory, move)
+            gate, content, passing = (frame + self.update(torch.cat((moved, event), 1))).chunk(3, 1)
+            memory = moved + torch.sigmoid(gate) * (F.relu(content) - moved)
+            fused.append(torch.cat((memory, F.relu(passing)), 1))
+        fused = join(fused)
+        deep = self.context(F.relu(self.down(fused) + self.deep_events(sixteenth)))
+        scores = self.decoder(deep, fused, torch.cat((features[0] * valid, quarter), 1))
+        return scores, (*membranes, memory), spikes
+
+    def forward(
+        self,
+        frames: Tensor,
+        events: Tensor,
+        dt_us: Tensor,
+        frame_valid: Tensor,
+        state: tuple[Tensor | None, ...] = (None,) * 4,
+    ) -> tuple[Tensor, tuple[Tensor, ...], list[Tensor]]:
+        """Clips, for training: frames ``(T, B, 3, H, W)``, events ``(T, B, 2*bins, H, W)``, the rest ``(T, B)``."""
+        steps = events.shape[0]
+        features = self.frame(frames.flatten(0, 1))
+        return self.step(events.flatten(0, 1), dt_us.flatten(), frame_valid.flatten(), features, state, steps)
+
+
+def warp(features: Tensor, move: Tensor) -> Tensor:
+    """Samples ``features (B, C, h, w)`` at each cell plus ``move (B, 2, h, w)``: x then y, in cells, -1 to 1.
+
+    Linear interpolation along x, then along y, between a cell and its neighbours, the borders repeated: additions
+    and products only, a fifth of the time of a general grid sampling.
+    """
+    for axis, step in ((3, move[:, :1]), (2, move[:, 1:])):
+        size = features.shape[axis]
+        first, last = features.narrow(axis, 0, 1), features.narrow(axis, size - 1, 1)
+        before = torch.cat((first, features.narrow(axis, 0, size - 1)), axis)
+        after = torch.cat((features.narrow(axis, 1, size - 1), last), axis)
+        features = features + F.relu(step) * (after - features) + F.relu(-step) * (before - features)
+    return features
+
+
+def twice(x: Tensor) -> Tensor:
+    """``(N, C, H, W)`` to ``(N, C, 2H, 2W)``, bilinear."""
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
