@@ -1,0 +1,279 @@
+"""Times by hand: frames at 100 ms, 150 ms …; every packet holds one event per millisecond unless a test says so."""
+
+import numpy as np
+import pytest
+
+from halsie_ros.errors import ParameterError
+from halsie_ros.events import Events
+from halsie_ros.events.windows import EventRing
+from halsie_ros.segmentation.synchronizer import Synchronizer, Timing
+
+MS = 1000
+
+
+def make(**timing):
+    return Synchronizer(Timing(**timing), lambda: EventRing(10_000))
+
+
+def packet(first_ms, last_ms):
+    """One event per millisecond, from first to last."""
+    t_us = np.arange(first_ms, last_ms + 1) * MS
+    return Events.of(np.zeros(len(t_us)), np.zeros(len(t_us)), t_us, np.ones(len(t_us), bool))
+
+
+def frame(sync, ms, now_s):
+    sync.push_frame(f"frame {ms}", ms * 1_000_000, now_s)
+
+
+def step(sync, now_s):
+    choice = sync.choose(now_s)
+    return None if choice is None else sync.cut(choice, now_s)
+
+
+def span_ms(made):
+    return made.t0_us // MS, made.t1_us // MS
+
+
+def times_ms(made):
+    return list(made.events.t_us // MS)
+
+
+def test_a_frame_waits_until_the_events_have_passed_it():
+    sync = make()
+    sync.push_events(packet(91, 99), 0.000)
+    frame(sync, 100, 0.001)
+    assert step(sync, 0.002) is None
+    assert sync.deadline_s(0.002) == pytest.approx(0.021)
+    sync.push_events(packet(100, 104), 0.010)
+    made = step(sync, 0.010)
+    assert (made.frame, made.stamp_ns, made.received_s) == ("frame 100", 100_000_000, 0.001)
+    assert span_ms(made) == (50, 100) and made.fresh
+    assert times_ms(made) == list(range(91, 101))
+    assert made.use_frame and made.use_events
+
+
+def test_windows_join_without_gap_or_overlap():
+    sync = make()
+    sync.push_events(packet(91, 120), 0.0)
+    frame(sync, 100, 0.0)
+    step(sync, 0.0)
+    sync.push_events(packet(121, 160), 0.05)
+    frame(sync, 150, 0.05)
+    made = step(sync, 0.05)
+    assert span_ms(made) == (100, 150) and not made.fresh
+    assert times_ms(made) == list(range(101, 151))
+
+
+def test_after_max_wait_a_frame_goes_with_what_is_there_and_late_events_are_counted():
+    sync = make()
+    sync.push_events(packet(91, 95), 0.000)
+    frame(sync, 100, 0.001)
+    assert step(sync, 0.0209) is None
+    assert times_ms(step(sync, 0.0211)) == list(range(91, 96))
+    sync.push_events(packet(98, 150), 0.05)
+    assert sync.late_events == 3
+    frame(sync, 150, 0.05)
+    assert len(step(sync, 0.05).events) == 53  # the late three are in this window
+
+
+def test_without_events_frames_do_not_wait():
+    sync = make()
+    frame(sync, 100, 0.0)
+    made = step(sync, 0.0)
+    assert made.frame == "frame 100" and not made.use_events and len(made.events) == 0
+
+
+def test_silent_events_are_waited_for_no_longer_and_a_quiet_scene_is_not_silent():
+    sync = make(timeout_ms=100)
+    sync.push_events(packet(91, 95), 0.0)
+    frame(sync, 300, 0.2)
+    assert not step(sync, 0.2).use_events
+    sync.push_events(Events.empty(), 0.21, stamp_us=320 * MS)
+    frame(sync, 310, 0.22)
+    made = step(sync, 0.22)
+    assert made.use_events and span_ms(made) == (300, 310)
+
+
+def test_under_overload_the_newest_frame_wins_and_the_others_are_counted():
+    sync = make()
+    for ms in (100, 110, 120, 130):
+        frame(sync, ms, ms / 1e3)
+    assert step(sync, 0.131).frame == "frame 130"
+    assert step(sync, 0.131) is None
+    assert sync.counts["superseded"] == 3
+
+
+def test_two_frames_that_one_packet_completes_are_both_answered():
+    sync = make()
+    sync.push_events(packet(91, 95), 0.0)
+    frame(sync, 100, 0.001)
+    frame(sync, 110, 0.002)
+    sync.push_events(packet(96, 115), 0.003)
+    assert [step(sync, 0.003).frame, step(sync, 0.003).frame] == ["frame 100", "frame 110"]
+    assert not sync.counts
+
+
+def test_a_frame_with_the_stamp_of_the_last_one_is_dropped_and_counted():
+    sync = make()
+    frame(sync, 100, 0.0)
+    frame(sync, 100, 0.0)
+    assert step(sync, 0.0) and step(sync, 0.1) is None
+    assert sync.counts == {"duplicate_frame": 1}
+
+
+def test_masks_come_between_frames_at_the_rate_asked_for():
+    sync = make(mask_rate_hz=100)
+    sync.push_events(packet(91, 101), 0.0)
+    frame(sync, 100, 0.0)
+    assert step(sync, 0.0).frame
+    sync.push_events(packet(102, 125), 0.025)
+    made = [step(sync, 0.025), step(sync, 0.025)]
+    assert [m.stamp_ns // 1_000_000 for m in made] == [110, 120]
+    assert all(m.frame is None and m.use_frame and m.use_events and not m.fresh for m in made)
+    assert [len(m.events) for m in made] == [10, 10]
+    assert step(sync, 0.025) is None
+    assert not sync.counts
+
+
+def test_a_mask_past_the_expected_frame_waits_for_it():
+    sync = make(mask_rate_hz=100)
+    for ms in (100, 120):
+        sync.push_events(packet(ms - 9, ms + 1), ms / 1e3)
+        frame(sync, ms, ms / 1e3)
+        while step(sync, ms / 1e3):
+            pass
+    sync.push_events(packet(122, 141), 0.141)
+    assert step(sync, 0.141).stamp_ns == 130_000_000
+    assert step(sync, 0.142) is None  # a frame at 140 is expected
+    assert sync.deadline_s(0.142) == pytest.approx(0.162)
+    frame(sync, 139, 0.150)
+    assert step(sync, 0.150).frame == "frame 139"
+
+
+def test_a_frame_that_events_have_overtaken_gets_no_window_and_is_counted():
+    sync = make(mask_rate_hz=100)
+    sync.push_events(packet(91, 101), 0.0)
+    frame(sync, 100, 0.0)
+    step(sync, 0.0)
+    sync.push_events(packet(102, 131), 0.03)
+    while step(sync, 0.03):
+        pass
+    frame(sync, 115, 0.04)
+    made = step(sync, 0.04)
+    assert (
+        made.stamp_ns == 115_000_000
+        and made.t1_us == 130 * MS
+        and made.t0_us == made.t1_us - 1
+        and len(made.events) == 0
+    )
+    sync.push_events(packet(132, 141), 0.05)
+    assert times_ms(step(sync, 0.05)) == list(range(131, 141))  # and takes nothing from the next
+    assert sync.counts == {"late_frame": 1}
+
+
+def test_event_steps_are_merged_when_they_fall_behind():
+    sync = make(mask_rate_hz=100)
+    sync.push_events(packet(91, 101), 0.0)
+    frame(sync, 100, 0.0)
+    step(sync, 0.0)
+    sync.push_events(packet(102, 175), 0.1)
+    assert span_ms(step(sync, 0.1)) == (100, 170)
+    assert sync.counts == {"merged_step": 6}
+
+
+def test_without_frames_events_go_on_alone():
+    sync = make(timeout_ms=100)
+    sync.push_events(packet(91, 101), 0.0)
+    frame(sync, 100, 0.0)
+    step(sync, 0.0)
+    sync.push_events(packet(102, 190), 0.09)
+    assert step(sync, 0.09) is None  # a frame may still come
+    assert sync.deadline_s(0.09) == pytest.approx(0.1)
+    sync.push_events(packet(191, 206), 0.105)
+    made = step(sync, 0.105)
+    assert made.frame is None and not made.use_frame and made.use_events
+    assert span_ms(made) == (156, 206) and made.fresh  # too much has passed since the frame
+    sync.push_events(packet(207, 260), 0.16)
+    made = step(sync, 0.16)
+    assert span_ms(made) == (206, 256) and not made.fresh
+
+
+def test_events_without_any_frame_start_after_the_timeout():
+    sync = make(timeout_ms=100)
+    sync.push_events(packet(1, 50), 0.0)
+    assert step(sync, 0.05) is None
+    assert sync.deadline_s(0.05) == pytest.approx(0.1)
+    sync.push_events(packet(51, 101), 0.101)
+    made = step(sync, 0.101)
+    assert span_ms(made) == (51, 101) and made.fresh and not made.use_frame
+
+
+@pytest.mark.parametrize("first", ["frame", "events"])
+def test_a_jump_backwards_starts_anew_whichever_stream_notices_first(first):
+    sync = make()
+    sync.push_events(packet(1091, 1105), 0.0)
+    frame(sync, 1100, 0.0)
+    assert step(sync, 0.0)
+    frame(sync, 1120, 0.02)  # still waits for its events when time jumps
+    messages = {"frame": lambda: frame(sync, 100, 0.03), "events": lambda: sync.push_events(packet(91, 105), 0.03)}
+    messages.pop(first)()
+    last_of_old = step(sync, 0.03)
+    assert last_of_old.frame == "frame 1120" and not last_of_old.fresh
+    messages.popitem()[1]()
+    made = step(sync, 0.03)
+    assert made.frame == "frame 100" and made.fresh and span_ms(made) == (50, 100)
+    assert times_ms(made) == list(range(91, 101))
+    assert sync.counts == {"time_jump": 1}
+
+
+def test_what_the_other_stream_still_sends_from_before_the_jump_stays_there():
+    sync = make()
+    sync.push_events(packet(1091, 1105), 0.0)
+    frame(sync, 1100, 0.0)
+    step(sync, 0.0)
+    frame(sync, 100, 0.01)  # the frames have jumped
+    sync.push_events(packet(1106, 1110), 0.011)  # the events not yet
+    assert step(sync, 0.011) is None
+    sync.push_events(packet(91, 105), 0.012)
+    assert times_ms(step(sync, 0.012)) == list(range(91, 101))
+    assert sync.counts == {"time_jump": 1}
+
+
+def test_jumps_of_one_stream_only_do_not_part_the_two_for_good():
+    sync = make(timeout_ms=100)
+    sync.push_events(packet(1091, 1105), 0.0)
+    frame(sync, 1100, 0.0)
+    step(sync, 0.0)
+    sync.push_events(packet(991, 1005), 0.01)  # a correction of the events' clock
+    for ms in range(20, 220, 20):
+        sync.push_events(packet(1000 + ms, 1021 + ms), ms / 1e3)
+        frame(sync, 1100 + ms, ms / 1e3)
+    while step(sync, 0.225):
+        pass
+    sync.push_events(packet(1300, 1325), 0.23)
+    frame(sync, 1320, 0.23)
+    made = step(sync, 0.23)
+    assert made.frame == "frame 1320" and times_ms(made)[-1] == 1320
+
+
+def test_a_gap_longer_than_the_timeout_starts_anew():
+    sync = make(timeout_ms=100)
+    frame(sync, 100, 0.0)
+    step(sync, 0.0)
+    frame(sync, 400, 0.3)
+    made = step(sync, 0.3)
+    assert made.fresh and span_ms(made) == (350, 400)
+    assert sync.counts == {"gap": 1}
+
+
+def test_clocks_that_differ_show_as_skew():
+    sync = make()
+    assert sync.skew_us is None
+    frame(sync, 100, 0.0)
+    sync.push_events(packet(5091, 5100), 0.0)
+    assert sync.skew_us == 5_000 * MS
+
+
+def test_a_timeout_within_the_wait_is_refused():
+    with pytest.raises(ParameterError, match="timeout_ms is 10: give more than max_wait_ms"):
+        Timing(max_wait_ms=20, timeout_ms=10)
