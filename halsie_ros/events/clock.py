@@ -1,0 +1,208 @@
+"""Sensor time to host time: an estimator that holds over drift, jitter, gaps and jumps.
+
+A packet's header.stamp is the host's clock when it arrived, so ``stamp - sensor time`` is the offset of the two clocks
+plus a latency that is never negative. The truth is therefore the lower edge of these differences: per quarter of a
+second of sensor time the smallest one is kept, and the line through the lower convex hull of the last 16 s, at its
+middle, gives offset and drift (the idea of TICSync, Harrison and Newman, ICRA 2011; sizes are our choice).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+
+import numpy as np
+
+from halsie_ros.errors import ParameterError
+from halsie_ros.events.events import Events
+from halsie_ros.events.messages import EventBatch
+
+_BUCKET_US = 250_000
+_BUCKETS = 64
+#: Slopes from less than this are mostly jitter.
+_MIN_SPAN_US = 4_000_000
+_MAX_DRIFT = 300e-6
+#: How fast the offset in use may follow the estimate, per sensor time: times of successive packets keep their order.
+_SLEW = 0.05
+#: Stamps nearer to the first one than this, after a jump back, mean that a recording starts again.
+_LOOP_NS = 1_000_000_000
+
+
+class Jump(Enum):
+    """What happened to time between two packets."""
+
+    NONE = "none"
+    #: Both clocks went on, nothing came in between: offsets stay, what was before is old.
+    GAP = "gap"
+    #: Both clocks went back to where the stream began: a recording starts again.
+    LOOP = "loop"
+    #: Both clocks, or the host's alone, went back.
+    BACKWARD = "backward"
+    #: One clock jumped against the other: the sensor started again, or the host's clock was set.
+    STEP = "step"
+
+    @property
+    def resets(self) -> bool:
+        """Whether windows and network states that hold earlier times must be forgotten."""
+        return self in (Jump.LOOP, Jump.BACKWARD, Jump.STEP)
+
+
+class SensorClock:
+    """Maps one sensor's time to host time; state only moves forward, by `observe`.
+
+    Example: the first packet's time 5 us with stamp 1000 ns gives ``to_host_ns(6) == 2000``.
+    """
+
+    SOURCES = ("event", "header", "sensor")
+
+    def __init__(self, source: str = "event", *, gap_us: int = 1_000_000, jump_us: int = 500_000) -> None:
+        """Makes a clock that has seen nothing.
+
+        Args:
+            source: "event": stamps of single events as they are where messages have them, header stamps for sensor
+                clocks; "header": header stamps for all; "sensor": no host time at all.
+            gap_us: silence that counts as a gap.
+            jump_us: disagreement of the clocks that counts as a jump.
+
+        Raises:
+            ParameterError: another source.
+        """
+        if source not in self.SOURCES:
+            raise ParameterError(f"event time source {source!r}: one of {', '.join(self.SOURCES)}")
+        self.source = source
+        self._gap_us = gap_us
+        self._jump_us = jump_us
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets both clocks."""
+        self._first_ns: int | None = None
+        self._last: tuple[int, int] | None = None
+        self._anchor(0, 0)
+
+    def _anchor(self, t_us: int, offset_us: float) -> None:
+        """Starts the estimate anew from one pair of times."""
+        self._closed: deque[tuple[int, float]] = deque(maxlen=_BUCKETS)
+        self._bucket_end = t_us + _BUCKET_US
+        self._best: tuple[int, float] | None = None
+        self._line = (t_us, offset_us, 0.0)
+        self._offset_us = offset_us
+        self._far_since_ns: int | None = None
+
+    @property
+    def offset_us(self) -> int:
+        """What is added to sensor time now."""
+        return round(self._offset_us)
+
+    @property
+    def drift_ppm(self) -> float:
+        """How much faster the host's clock runs than the sensor's, estimated."""
+        return self._line[2] * 1e6
+
+    def observe(self, t_us: int, stamp_ns: int) -> Jump:
+        """Takes a packet's first sensor time and its stamp; says whether time jumped before it."""
+        raw = stamp_ns / 1000 - t_us
+        if self._last is None:
+            self._first_ns = stamp_ns
+            self._anchor(t_us, raw)
+            self._last = (t_us, stamp_ns)
+            self._best = (t_us, raw)
+            return Jump.NONE
+        sensor_us = t_us - self._last[0]
+        host_us = (stamp_ns - self._last[1]) // 1000
+        self._last = (t_us, stamp_ns)
+        jump = self._jump_of(t_us, stamp_ns, sensor_us, host_us, raw)
+        if jump in (Jump.LOOP, Jump.BACKWARD, Jump.STEP):
+            if jump is Jump.LOOP:
+                self._first_ns = stamp_ns
+            self._anchor(t_us, raw)
+            self._best = (t_us, raw)
+            return jump
+        self._collect(t_us, raw)
+        self._follow(t_us, sensor_us)
+        return jump
+
+    def _jump_of(self, t_us: int, stamp_ns: int, sensor_us: int, host_us: int, raw: float) -> Jump:
+        limit = self._jump_us
+        if host_us < -limit or (sensor_us < -limit and host_us < 0):
+            loop = self._first_ns is not None and abs(stamp_ns - self._first_ns) <= _LOOP_NS and sensor_us < 0
+            return Jump.LOOP if loop else Jump.BACKWARD
+        if sensor_us < -limit or raw < self._predict(t_us) - limit:
+            return Jump.STEP
+        if raw > self._predict(t_us) + limit:
+            # A stalled bus delays some packets, a clock that was set shifts all that follow.
+            self._far_since_ns = stamp_ns if self._far_since_ns is None else self._far_since_ns
+            if stamp_ns - self._far_since_ns >= 1_000_000_000:
+                return Jump.STEP
+        else:
+            self._far_since_ns = None
+        return Jump.GAP if host_us > self._gap_us and sensor_us > self._gap_us else Jump.NONE
+
+    def _predict(self, t_us: int) -> float:
+        at, offset, slope = self._line
+        return offset + slope * (t_us - at)
+
+    def _collect(self, t_us: int, raw: float) -> None:
+        if self._best is None or raw < self._best[1]:
+            self._best = (t_us, raw)
+        if raw < self._predict(t_us):
+            self._line = (t_us, raw, self._line[2])
+        if t_us >= self._bucket_end:
+            self._closed.append(self._best)
+            self._best = None
+            self._bucket_end = t_us + _BUCKET_US
+            self._line = self._fit()
+
+    def _fit(self) -> tuple[int, float, float]:
+        """The lower hull's edge over the middle of the kept minima: a time, its offset, and the drift."""
+        hull: list[tuple[int, float]] = []
+        for point in self._closed:
+            while len(hull) > 1 and (hull[-1][1] - hull[-2][1]) * (point[0] - hull[-2][0]) >= (
+                point[1] - hull[-2][1]
+            ) * (hull[-1][0] - hull[-2][0]):
+                hull.pop()
+            hull.append(point)
+        if hull[-1][0] - hull[0][0] < _MIN_SPAN_US:
+            return (*min(hull, key=lambda point: point[1]), 0.0)
+        middle = (hull[0][0] + hull[-1][0]) / 2
+        right = next(index for index in range(1, len(hull)) if hull[index][0] >= middle)
+        (t0, low0), (t1, low1) = hull[right - 1], hull[right]
+        slope = max(-_MAX_DRIFT, min(_MAX_DRIFT, (low1 - low0) / (t1 - t0)))
+        return (t0, low0, slope)
+
+    def _follow(self, t_us: int, sensor_us: int) -> None:
+        room = _SLEW * max(sensor_us, 0)
+        error = self._predict(t_us) - self._offset_us
+        self._offset_us += max(-room, min(room, error))
+
+    def to_host_ns(self, t_us, *, stamp_ns: int | None = None):
+        """Host nanoseconds of sensor times.
+
+        Args:
+            t_us: a time, or an array of them, whose first is the packet's first.
+            stamp_ns: the packet's stamp, to be observed first; None: only convert.
+
+        Returns:
+            int, or an array of int64.
+        """
+        first = int(t_us) if np.ndim(t_us) == 0 else (int(t_us[0]) if len(t_us) else None)
+        if stamp_ns is not None and first is not None:
+            self.observe(first, stamp_ns)
+        if np.ndim(t_us) == 0:
+            return (int(t_us) + self.offset_us) * 1000
+        return (np.asarray(t_us, np.int64) + self.offset_us) * 1000
+
+    def localize(self, batch: EventBatch) -> tuple[Events, int | None, Jump]:
+        """A batch's events in host microseconds by this clock's source.
+
+        Returns:
+            The events; the last time that the batch tells, even where no event is there (None: it tells none); and
+            whether time jumped before them.
+        """
+        if batch.span_us is None:
+            return batch.events, None, Jump.NONE
+        first, last = batch.span_us
+        jump = self.observe(first, batch.stamp_ns) if batch.stamp_ns else Jump.NONE
+        if self.source == "sensor" or (self.source == "event" and not batch.sensor_clock):
+            return batch.events, last, jump
+        return batch.events.shifted(self.offset_us), last + self.offset_us, jump

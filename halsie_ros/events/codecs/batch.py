@@ -1,0 +1,54 @@
+"""What a codec hands back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from halsie_ros.events.events import Events
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Triggers:
+    """N edges on a camera's trigger input.
+
+    Attributes:
+        t_us: time on the events' clock, ``(N,) int64``.
+        value: 1 rising, 0 falling, ``(N,) uint8``.
+        channel: the input's number, ``(N,) uint8``.
+    """
+
+    t_us: np.ndarray
+    value: np.ndarray
+    channel: np.ndarray
+
+    @classmethod
+    def empty(cls) -> Triggers:
+        """No edges."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.uint8), np.empty(0, np.uint8))
+
+    def __len__(self) -> int:
+        return len(self.t_us)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """One packet's content.
+
+    Attributes:
+        events: in the packet's order.
+        triggers: in the packet's order.
+        dropped: how many events (or words) were left out, by cause.
+        span_us: the first and last time that the packet tells, with or without events; None: it tells none.
+    """
+
+    events: Events
+    triggers: Triggers = field(default_factory=Triggers.empty)
+    dropped: dict[str, int] = field(default_factory=dict)
+    span_us: tuple[int, int] | None = None
+
+
+def span_of(events: Events) -> tuple[int, int] | None:
+    """The first and last event's time."""
+    return (int(events.t_us[0]), int(events.t_us[-1])) if len(events) else None

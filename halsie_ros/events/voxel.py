@@ -1,0 +1,271 @@
+"""Events to dense grids, float32: what networks eat.
+
+Axes are (channel, row, column). Windows are half open on the left, ``(t0, t1]``, as everywhere in the package.
+Events outside the grid's height and width are left out.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from halsie_ros.errors import ParameterError
+from halsie_ros.events.events import Events
+
+
+@numba.njit(cache=True, nogil=True)
+def _bin_counts(x, y, t, p, t0_us, bin_us, bins, grid):
+    height, width = grid.shape[1], grid.shape[2]
+    index = 0
+    lower = t0_us
+    upper = t0_us + bin_us
+    last = t0_us + (bins - 1) * bin_us
+    for i in range(len(t)):
+        now = t[i]
+        if now <= lower or now > upper:
+            if now <= t0_us:
+                continue
+            if now > last:
+                index = bins - 1
+                lower = last
+                upper = np.iinfo(np.int64).max
+            else:
+                index = (now - t0_us - 1) // bin_us
+                lower = t0_us + index * bin_us
+                upper = lower + bin_us
+        if x[i] < width and y[i] < height:
+            grid[2 * index + np.int64(p[i]), y[i], x[i]] += np.float32(1)
+
+
+def bin_counts(
+    events: Events, *, t0_us: int, bin_us: int, bins: int, height: int, width: int, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Counts per polarity and anchored bin: the grid that the streaming network eats.
+
+    Bin k holds ``t0 + k bin_us < t <= t0 + (k + 1) bin_us``; events at or before ``t0_us`` are ignored, those after
+    the last bin's end go to the last bin.
+
+    Args:
+        events: in any order.
+        t0_us: start of bin 0.
+        bin_us: width of a bin.
+        bins: number of bins.
+        height: rows.
+        width: columns.
+        out: a ``(2 * bins, height, width) float32`` array to fill, zeroed here; None makes one.
+
+    Returns:
+        ``(2 * bins, height, width) float32``; channel = 2 * bin + polarity (off 0, on 1).
+
+    Raises:
+        ParameterError: no bins, no width of a bin, or an `out` of another shape.
+    """
+    if bins < 1 or bin_us < 1:
+        raise ParameterError(f"bins {bins} of {bin_us} us: both must be at least 1")
+    grid = _zeroed((2 * bins, height, width), out)
+    _bin_counts(events.x, events.y, events.t_us, events.polarity, t0_us, bin_us, bins, grid)
+    return grid
+
+
+@numba.njit(cache=True, nogil=True)
+def _voxel_any_order(x, y, t, p, t0_us, t1_us, scale, grid):
+    bins, height, width = grid.shape
+    for i in range(len(t)):
+        if t[i] < t0_us or t[i] > t1_us or x[i] >= width or y[i] >= height:
+            continue
+        at = (t[i] - t0_us) * scale
+        index = min(np.int64(at), bins - 1)
+        right = np.float32(at - index)
+        value = np.float32(1) if p[i] else np.float32(-1)
+        grid[index, y[i], x[i]] += value * (np.float32(1) - right)
+        if index + 1 < bins:
+            grid[index + 1, y[i], x[i]] += value * right
+
+
+@numba.njit(cache=True, nogil=True)
+def _voxel_by_time(x, y, t, p, t0_us, t1_us, scale, grid, pair):
+    """As `_voxel_any_order` for times that do not decrease, one plane after the other; False when they do.
+
+    All events between two planes add to one array ``pair`` (height, width, 2) of (value, value * fraction), so each
+    touches one cache line instead of two, and every plane of the grid is written once, without zeroing it first.
+    """
+    bins, height, width = grid.shape
+    start = np.searchsorted(t, t0_us)
+    previous = t0_us
+    i = start
+    carried = False
+    for index in range(bins):
+        for row in range(height):
+            for column in range(width):
+                pair[row, column, 0] = 0
+                pair[row, column, 1] = 0
+        i, previous, sorted_so_far = _one_plane(x, y, t, p, i, index, bins, previous, t0_us, t1_us, scale, pair)
+        if not sorted_so_far:
+            return False
+        for row in range(height):
+            for column in range(width):
+                right = pair[row, column, 1]
+                grid[index, row, column] = (
+                    pair[row, column, 0] - right + (grid[index, row, column] if carried else np.float32(0))
+                )
+                if index + 1 < bins:
+                    grid[index + 1, row, column] = right
+        carried = True
+    return True
+
+
+@numba.njit(cache=True, nogil=True)
+def _one_plane(x, y, t, p, i, index, bins, previous, t0_us, t1_us, scale, pair):
+    height, width = pair.shape[0], pair.shape[1]
+    while i < len(t) and t[i] <= t1_us:
+        now = t[i]
+        if now < previous:
+            return i, previous, False
+        at = (now - t0_us) * scale
+        if at >= index + 1 and index < bins - 1:
+            break
+        previous = now
+        if x[i] < width and y[i] < height:
+            value = np.float32(1) if p[i] else np.float32(-1)
+            pair[y[i], x[i], 0] += value
+            pair[y[i], x[i], 1] += value * np.float32(at - index)
+        i += 1
+    return i, previous, True
+
+
+def voxel_grid(
+    events: Events,
+    *,
+    height: int,
+    width: int,
+    t0_us: int | None = None,
+    t1_us: int | None = None,
+    out: np.ndarray | None = None,
+    bins: int = 10,
+) -> np.ndarray:
+    """The time-normalised voxel grid with bilinear weights in time (Zhu et al., CVPR 2019, eq. 1 and 2).
+
+    ``t* = (bins - 1) (t - t0) / (t1 - t0)``; each event adds +1 (on) or -1 (off), split between the planes below and
+    above t*. Events outside [t0, t1] are left out.
+
+    Args:
+        events: in any order; sorted by time they go faster.
+        height: rows.
+        width: columns.
+        t0_us: time of plane 0; None: the first event's.
+        t1_us: time of the last plane; None: the last event's.
+        out: a ``(bins, height, width) float32`` array to fill; None makes one.
+        bins: number of planes.
+
+    Returns:
+        ``(bins, height, width) float32``.
+    """
+    if bins < 1:
+        raise ParameterError(f"bins {bins}: at least 1 is needed")
+    if not len(events):
+        return _zeroed((bins, height, width), out)
+    t = events.t_us
+    t0 = int(t[0]) if t0_us is None else t0_us
+    t1 = int(t[-1]) if t1_us is None else t1_us
+    scale = (bins - 1) / (t1 - t0) if t1 > t0 else 0.0
+    # Below about one event per 8 cells the passes over whole planes cost more than they save.
+    if 8 * len(events) > bins * height * width:
+        grid = _checked((bins, height, width), out)
+        pair = np.empty((height, width, 2), np.float32)
+        if _voxel_by_time(events.x, events.y, t, events.polarity, t0, t1, scale, grid, pair):
+            return grid
+        grid.fill(0)
+    else:
+        grid = _zeroed((bins, height, width), out)
+    _voxel_any_order(events.x, events.y, t, events.polarity, t0, t1, scale, grid)
+    return grid
+
+
+@numba.njit(cache=True, nogil=True)
+def _histogram(x, y, t, p, t0_us, t1_us, grid):
+    height, width = grid.shape[1], grid.shape[2]
+    for i in range(len(t)):
+        if t[i] > t0_us and t[i] <= t1_us and x[i] < width and y[i] < height:
+            grid[np.int64(p[i]), y[i], x[i]] += np.float32(1)
+
+
+def histogram(
+    events: Events,
+    *,
+    height: int,
+    width: int,
+    t0_us: int | None = None,
+    t1_us: int | None = None,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """Counts per pixel and polarity of the events in ``(t0, t1]`` (None: no bound), ``(2, height, width) float32``."""
+    grid = _zeroed((2, height, width), out)
+    lower, upper = _bounds(t0_us, t1_us)
+    _histogram(events.x, events.y, events.t_us, events.polarity, lower, upper, grid)
+    return grid
+
+
+@numba.njit(cache=True, nogil=True)
+def _time_surface(x, y, t, p, t0_us, t1_us, tau_us, grid):
+    height, width = grid.shape[1], grid.shape[2]
+    for i in range(len(t)):
+        if t[i] > t0_us and t[i] <= t1_us and x[i] < width and y[i] < height:
+            fresh = np.float32(np.exp((t[i] - t1_us) / tau_us))
+            channel = np.int64(p[i])
+            grid[channel, y[i], x[i]] = max(grid[channel, y[i], x[i]], fresh)
+
+
+def time_surface(
+    events: Events,
+    *,
+    height: int,
+    width: int,
+    t0_us: int | None = None,
+    t1_us: int | None = None,
+    out: np.ndarray | None = None,
+    tau_us: float = 50_000.0,
+) -> np.ndarray:
+    """``exp((t_last - t1) / tau)`` per pixel and polarity (Lagorce et al., HOTS, 2017), 0 where nothing fired.
+
+    Args:
+        events: in any order.
+        height: rows.
+        width: columns.
+        t0_us: events at or before are left out; None: no bound.
+        t1_us: the time of the surface; None: the newest event's.
+        out: a ``(2, height, width) float32`` array to fill; None makes one.
+        tau_us: time constant of the decay.
+
+    Returns:
+        ``(2, height, width) float32`` in 0 to 1.
+    """
+    if tau_us <= 0:
+        raise ParameterError(f"tau_us {tau_us}: must be above 0")
+    grid = _zeroed((2, height, width), out)
+    if not len(events):
+        return grid
+    lower, upper = _bounds(t0_us, int(events.t_us.max()) if t1_us is None else t1_us)
+    _time_surface(events.x, events.y, events.t_us, events.polarity, lower, upper, float(tau_us), grid)
+    return grid
+
+
+def _bounds(t0_us: int | None, t1_us: int | None) -> tuple[int, int]:
+    limits = np.iinfo(np.int64)
+    return (int(limits.min) if t0_us is None else t0_us), (int(limits.max) if t1_us is None else t1_us)
+
+
+def _checked(shape: tuple[int, ...], out: np.ndarray | None) -> np.ndarray:
+    """An array of ``shape``: `out`, if it fits, else a new one whose content is not defined."""
+    if out is None:
+        return np.empty(shape, np.float32)
+    if out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous:
+        raise ParameterError(f"out is {out.dtype} of shape {out.shape}: give C-contiguous float32 of shape {shape}")
+    return out
+
+
+def _zeroed(shape: tuple[int, ...], out: np.ndarray | None) -> np.ndarray:
+    if out is None:
+        return np.zeros(shape, np.float32)
+    out = _checked(shape, out)
+    out.fill(0)
+    return out
