@@ -11,6 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+
+from halsie_ros.nodes.runtime import use_fastdds_profile
 
 os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
@@ -70,3 +76,55 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
         if process.popen.poll() is None:
             process.popen.kill()
             process.popen.wait()
+
+
+class Probe:
+    """A node in the test's own process that publishes bytes and keeps what it hears."""
+
+    def __init__(self) -> None:
+        use_fastdds_profile()
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context)
+        self.node = Node("probe", context=self.context, start_parameter_services=False)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
+        self.diagnostics: dict[str, dict[str, str]] = {}
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._keep, 100)
+
+    def _keep(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            values = {pair.key: pair.value for pair in status.values}
+            self.diagnostics[status.name] = {"level": status.level[0], "message": status.message, **values}
+
+    def spin_until(self, done: Callable[[], object], timeout_s: float = 20.0) -> None:
+        """Takes messages until `done()` holds; fails the test when it never does."""
+        end = time.monotonic() + timeout_s
+        while not done():
+            assert time.monotonic() < end, f"waited {timeout_s} s in vain; diagnostics: {self.diagnostics}"
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def spin_for(self, seconds: float) -> None:
+        """Takes messages for a while."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def publisher(self, message_type: type, topic: str, depth: int = 1000):
+        """A reliable publisher that somebody listens to."""
+        made = self.node.create_publisher(message_type, topic, depth)
+        self.spin_until(made.get_subscription_count)
+        return made
+
+    def close(self) -> None:
+        """Takes the node away."""
+        self.executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self.context)
+
+
+@pytest.fixture
+def probe() -> Iterator[Probe]:
+    """A node that looks at the nodes under test from outside."""
+    made = Probe()
+    yield made
+    made.close()
