@@ -1,0 +1,164 @@
+"""Sensor time to host time: drift, jitter, and the kinds of jumps told apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from halsie_ros.errors import ParameterError
+from halsie_ros.events import Events
+from halsie_ros.events.clock import Jump, SensorClock
+from halsie_ros.events.messages import EventBatch, EventTopicDecoder, encode_event_packet
+
+HOST0_NS = 1_700_000_000_000_000_000
+
+
+def stream(seconds: float, *, drift_ppm: float = 0.0, jitter_us: float = 0.0, rate_hz: int = 250, seed: int = 0):
+    """Packets as (sensor us, true host us, stamp ns): the latency is never below 0.2 ms."""
+    rng = np.random.default_rng(seed)
+    for k in range(int(seconds * rate_hz)):
+        t_us = 5_000_000 + k * 1_000_000 // rate_hz
+        true_us = HOST0_NS // 1000 + (t_us - 5_000_000) * (1 + drift_ppm * 1e-6)
+        latency = 200 + rng.exponential(jitter_us) if jitter_us else 200
+        yield t_us, true_us, int((true_us + latency) * 1000)
+
+
+def test_first_offset_is_stamp_minus_sensor_time():
+    clock = SensorClock()
+    assert clock.to_host_ns(5, stamp_ns=1000) == 1000
+    assert clock.to_host_ns(6) == 2000
+    assert clock.to_host_ns(np.array([5, 7])).tolist() == [1000, 3000]
+
+
+@pytest.mark.parametrize("drift_ppm", [-100, 0, 100])
+def test_drift_and_jitter_leave_a_small_error_and_order(drift_ppm):
+    clock = SensorClock()
+    errors, previous = [], -1
+    for t_us, true_us, stamp_ns in stream(120, drift_ppm=drift_ppm, jitter_us=1000):
+        assert clock.observe(t_us, stamp_ns) is Jump.NONE
+        host_us = clock.to_host_ns(t_us) // 1000
+        assert host_us > previous
+        previous = host_us
+        errors.append(host_us - true_us - 200)
+    settled = np.abs(errors[len(errors) // 4 :])
+    # 120 s of 100 ppm are 12,000 us; the estimate stays within a quarter of a millisecond.
+    assert settled.max() < 250
+    assert clock.drift_ppm == pytest.approx(drift_ppm, abs=40)
+
+
+def test_late_first_packet_is_forgiven():
+    clock = SensorClock()
+    packets = list(stream(5))
+    for index, (t_us, _, stamp_ns) in enumerate(packets):
+        clock.observe(t_us, stamp_ns + (40_000_000 if index == 0 else 0))
+    t_us, true_us, _ = packets[-1]
+    assert abs(clock.to_host_ns(t_us) / 1000 - true_us - 200) < 50
+
+
+def test_stall_of_the_bus_does_not_move_the_clock():
+    clock = SensorClock()
+    for index, (t_us, true_us, stamp_ns) in enumerate(stream(6)):
+        stall = 300_000_000 if 700 <= index < 760 else 0
+        assert clock.observe(t_us, stamp_ns + stall) is Jump.NONE
+        assert abs(clock.to_host_ns(t_us) / 1000 - true_us - 200) < 50
+
+
+def test_wrap_of_evt3_time_is_not_seen_by_the_clock():
+    decoder, clock = EventTopicDecoder("event_camera_msgs/msg/EventPacket"), SensorClock()
+    for k in range(400):
+        t_us = 9_000_000 + k * 50_000
+        payload = encode_event_packet(
+            Events.of([1], [1], [t_us], [1]),
+            encoding="evt3",
+            width=8,
+            height=8,
+            stamp_ns=HOST0_NS + k * 50_000_000,
+            frame_id="",
+            seq=k,
+        )
+        events, last_us, jump = clock.localize(decoder.push(payload))
+        assert jump is Jump.NONE
+        assert events.t_us[0] == last_us == HOST0_NS // 1000 + k * 50_000
+
+
+def observe(clock, pairs):
+    return [clock.observe(t_us, HOST0_NS + stamp_us * 1000) for t_us, stamp_us in pairs]
+
+
+STEADY = [(k * 10_000, k * 10_000) for k in range(300)]
+
+
+def test_gap_is_told_and_keeps_the_offset():
+    clock = SensorClock()
+    observe(clock, STEADY)
+    offset = clock.offset_us
+    assert observe(clock, [(9_000_000, 9_000_000)]) == [Jump.GAP]
+    assert clock.offset_us == offset
+    assert not Jump.GAP.resets
+
+
+def test_recording_that_starts_again_is_a_loop():
+    clock = SensorClock()
+    observe(clock, STEADY)
+    assert observe(clock, STEADY[:2]) == [Jump.LOOP, Jump.NONE]
+    assert Jump.LOOP.resets
+
+
+def test_jump_back_to_the_middle_is_no_loop():
+    clock = SensorClock()
+    observe(clock, STEADY)
+    assert observe(clock, STEADY[150:152]) == [Jump.BACKWARD, Jump.NONE]
+
+
+def test_host_clock_set_back_is_a_backward_jump_and_offsets_start_anew():
+    clock = SensorClock()
+    observe(clock, STEADY)
+    assert observe(clock, [(3_000_000, -7_000_000)]) == [Jump.BACKWARD]
+    assert clock.to_host_ns(3_000_000) == HOST0_NS - 7_000_000_000
+
+
+def test_sensor_that_starts_again_is_a_step():
+    clock = SensorClock()
+    observe(clock, STEADY)
+    assert observe(clock, [(5, 3_010_000)]) == [Jump.STEP]
+    assert clock.to_host_ns(5) == HOST0_NS + 3_010_000_000
+
+
+def test_host_clock_set_forward_is_a_step_once_it_stays():
+    clock = SensorClock()
+    observe(clock, STEADY)
+    jumps = observe(clock, [(t + 3_000_000, s + 63_000_000) for t, s in STEADY[:110]])
+    assert [jump for jump in jumps if jump is not Jump.NONE] == [Jump.STEP]
+    assert clock.to_host_ns(4_090_000) == HOST0_NS + 64_090_000_000
+
+
+def batch(times, *, sensor_clock: bool) -> EventBatch:
+    events = Events.of(np.zeros(len(times)), np.zeros(len(times)), times, np.ones(len(times)))
+    span = (times[0], times[-1]) if times else None
+    return EventBatch(events, 50_000_000, "", 4, 4, "x", sensor_clock=sensor_clock, span_us=span)
+
+
+@pytest.mark.parametrize(
+    ("source", "sensor_clock", "expected"),
+    [
+        ("event", True, [50_000, 50_010]),
+        ("event", False, [100, 110]),
+        ("header", False, [50_000, 50_010]),
+        ("header", True, [50_000, 50_010]),
+        ("sensor", True, [100, 110]),
+    ],
+)
+def test_source_says_which_times_events_get(source, sensor_clock, expected):
+    events, last_us, _ = SensorClock(source).localize(batch([100, 110], sensor_clock=sensor_clock))
+    assert events.t_us.tolist() == expected
+    assert last_us == expected[-1]
+
+
+def test_batch_that_tells_no_time_changes_nothing():
+    events, last_us, jump = SensorClock().localize(batch([], sensor_clock=True))
+    assert (len(events), last_us, jump) == (0, None, Jump.NONE)
+
+
+def test_unknown_source_names_the_known_ones():
+    with pytest.raises(ParameterError, match="event time source 'gps': one of event, header, sensor"):
+        SensorClock("gps")
