@@ -60,7 +60,9 @@ def nal_units(data: bytes, length_size: int = 0, most: int = 512) -> list[bytes]
             length = int.from_bytes(data[at : at + length_size], "big")
             at += length_size
             if length > len(data) - at:
-                raise BitstreamError(f"NAL unit claims {length} bytes, {len(data) - at} are left: the packet is cut off")
+                raise BitstreamError(
+                    f"NAL unit claims {length} bytes, {len(data) - at} are left: the packet is cut off"
+                )
             units.append(data[at : at + length])
             at += length
     else:
@@ -73,7 +75,9 @@ def nal_units(data: bytes, length_size: int = 0, most: int = 512) -> list[bytes]
                 break
     units = [unit for unit in units if unit]
     if not 0 < len(units) <= most:
-        raise BitstreamError(f"packet of {len(data)} bytes holds {len(units)} NAL units: it is damaged or no such stream")
+        raise BitstreamError(
+            f"packet of {len(data)} bytes holds {len(units)} NAL units: it is damaged or no such stream"
+        )
     return units
 
 

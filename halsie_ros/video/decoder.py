@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 import av
 import av.logging
@@ -93,7 +94,7 @@ class Decoder:
         self.limits = limits or Limits()
         try:
             # FFmpeg's own av1 decoder needs hardware.
-            self._context = av.CodecContext.create("libdav1d" if codec == "av1" else codec, "r")
+            self._context: av.VideoCodecContext = av.CodecContext.create("libdav1d" if codec == "av1" else codec, "r")
             self._context.thread_count = 1
             self._context.options = {
                 "err_detect": _CHECKS + ("+aggressive" if codec == "h264" else ""),
@@ -118,7 +119,7 @@ class Decoder:
             return Decoded([], "empty packet")
         # Not av.Packet(data): that one lacks FFmpeg's zero padding, and decoders read past its end (PyAV 18.1).
         packet = av.Packet(len(data))
-        packet.update(data)
+        packet.update(bytes(data))
         packet.pts = pts
         packet.opaque = tag
         return self._feed(packet)
@@ -156,7 +157,7 @@ def blocks_of(picture: av.VideoFrame) -> np.ndarray:
 def luma_of(picture: av.VideoFrame) -> np.ndarray:
     """The luma `(H, W) uint8`: a view of the decoder's buffer for 8-bit YUV, the high 8 bits for deeper video."""
     form = picture.format
-    plane = picture.planes[0]
+    plane: Any = picture.planes[0]
     component = form.components[0] if form.components else None
     if form.is_rgb or form.has_palette or component is None or form.is_bit_stream or plane.width != picture.width:
         picture = picture.reformat(format="gray8")

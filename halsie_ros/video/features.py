@@ -17,7 +17,8 @@ point and rounded to whole pixels. The mean is of absolute residuals (our choice
 
 `FeatureExtractor.push(frame)` gives `FrameFeatures` for trusted I- and P-frames, None otherwise (untrusted, B-frames). Codecs
 without vectors (HEVC, VP9, AV1) give motion 0 and plain differences as residual; `compensated` says which.
-A GOP that goes on for more than `max_steps` P-frames is cut: the frame becomes an I-frame with its decoded picture (endless GOP).
+A GOP that goes on for more than `max_steps` P-frames is cut: the frame's decoded picture starts a new one (endless GOP), as does the
+first trusted P-frame of a stream that recovers by intra refresh. Such features have type "I" too.
 `stack(features)` makes the arrays of one GOP: image, and motion/residual/... with a leading time axis.
 """
 
@@ -53,7 +54,11 @@ class FeatureFormat:
     max_steps: int = 250
 
     def __post_init__(self) -> None:
-        for name, value in (("grid", min(self.grid)), ("residual_scale", self.residual_scale), ("image", min(self.image))):
+        for name, value in (
+            ("grid", min(self.grid)),
+            ("residual_scale", self.residual_scale),
+            ("image", min(self.image)),
+        ):
             if value < 1:
                 raise VideoError(f"feature format: {name} is {getattr(self, name)}, it must be at least 1")
 
@@ -118,7 +123,7 @@ class FeatureExtractor:
         self._intra = None
 
     def push(self, frame: VideoFrame) -> FrameFeatures | None:
-        """Features of a trusted I- or P-frame; None for B-frames, untrusted frames, and P-frames before the first I-frame."""
+        """Features of a trusted I- or P-frame; None for B-frames and untrusted frames."""
         if not frame.trusted:
             self.reset()
             return None
@@ -127,11 +132,10 @@ class FeatureExtractor:
             return None
         distance, self._frames_since_reference = self._frames_since_reference, 0
         changed = self._intra is not None and self._intra.shape != frame.luma.shape
-        if frame.type == "I" or (self._intra is not None and (self._step >= self.form.max_steps or changed)):
+        cut = changed or self._step >= self.form.max_steps
+        if frame.type == "I" or self._intra is None or frame.reference_luma is None or cut:
             return self._start(frame)
-        if self._intra is None or frame.reference_luma is None:
-            return None
-        return self._follow(frame, distance)
+        return self._follow(frame, self._intra, frame.reference_luma, distance)
 
     def _start(self, frame: VideoFrame) -> FrameFeatures:
         self._intra = frame.luma
@@ -144,18 +148,18 @@ class FeatureExtractor:
             "I", frame.stamp_ns, frame.pts, self._gop, 0, False, motion, residual, motion, residual, image
         )
 
-    def _follow(self, frame: VideoFrame, distance: int) -> FrameFeatures:
+    def _follow(self, frame: VideoFrame, intra: np.ndarray, reference: np.ndarray, distance: int) -> FrameFeatures:
         motion, residual = self._empty()
         accumulated_motion, accumulated_residual = self._empty()
         _lattice_pass(
-            frame.luma, frame.reference_luma, self._intra, frame.motion.vectors, self._moved, self._spare,
+            frame.luma, reference, intra, frame.motion.vectors, self._moved, self._spare,
             self.form.residual_scale * _POINTS, _POINTS, motion, residual, accumulated_motion, accumulated_residual,
         )  # fmt: skip
         self._moved, self._spare = self._spare, self._moved
         self._step += 1
         motion /= distance
         return FrameFeatures(
-            "P", frame.stamp_ns, frame.pts, self._gop, self._step, frame.vectors_usable,
+            "P", frame.stamp_ns, frame.pts, self._gop, self._step, frame.vectors_use != "none",
             motion, residual, accumulated_motion, accumulated_residual,
         )  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from halsie_ros.video.residual import residual
+from halsie_ros.video.residual import residual, without_misfits
 from halsie_ros.video.vectors import NO_BLOCKS, MotionField
 
 
@@ -28,7 +28,9 @@ class VideoFrame:
         trusted: False when the picture may differ from what the encoder meant.
         reason: why not; "" when trusted.
         vectors: FFmpeg's blocks `(N,) vectors.BLOCK`, empty for I-frames and for codecs without exported vectors.
-        vectors_usable: the vectors refer to `reference_luma` (False: B-frames, several reference pictures, no vectors).
+        vectors_use: "all": the vectors refer to `reference_luma`. "checked": they may refer to other pictures (several
+            references, interlaced), so only those that predict better than no motion are used. "none": no vectors, a B-frame,
+            or no reference.
         luma: `(H, W) uint8`; the high 8 bits of deeper video.
         reference_luma: `(H, W) uint8` of the last picture that later ones may refer to; None at the start and after a change of size.
     """
@@ -45,33 +47,32 @@ class VideoFrame:
     trusted: bool
     reason: str
     vectors: np.ndarray = field(default_factory=lambda: NO_BLOCKS, repr=False)
-    vectors_usable: bool = False
+    vectors_use: str = "none"
     luma: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.uint8), repr=False)
     reference_luma: np.ndarray | None = field(default=None, repr=False)
     picture: Any = field(default=None, repr=False)
 
     @cached_property
     def motion(self) -> MotionField:
-        """The vectors to the reference picture on the grid of 8 x 8 cells; without usable vectors, all still."""
-        blocks = self.vectors if self.vectors_usable else NO_BLOCKS
-        return MotionField.of(blocks, self.height, self.width)
+        """The vectors to the reference picture on the grid of 8 x 8 cells, as `vectors_use` says; without any, all still."""
+        if self.vectors_use == "none" or self.reference_luma is None:
+            return MotionField.still(self.height, self.width)
+        field = MotionField.of(self.vectors, self.height, self.width)
+        return field if self.vectors_use == "all" else without_misfits(field, self.luma, self.reference_luma)
 
     @cached_property
     def residual(self) -> np.ndarray | None:
-        """`(H, W) int16` grey levels against the reference picture; None for I-frames and where there is no reference.
-
-        Motion compensated where `vectors_usable`, else the plain difference of the two pictures (see `residual_kind`).
-        """
+        """`(H, W) int16` grey levels against the reference picture; None for I-frames and where there is no reference."""
         if self.type == "I" or self.reference_luma is None:
             return None
         return residual(self.luma, self.reference_luma, self.motion)
 
     @property
     def residual_kind(self) -> str:
-        """"compensated", "difference" (the open fallback) or "none"."""
+        """ "compensated", "difference" (the open fallback: plain difference to the last I- or P-frame) or "none"."""
         if self.type == "I" or self.reference_luma is None:
             return "none"
-        return "compensated" if self.vectors_usable else "difference"
+        return "difference" if self.vectors_use == "none" else "compensated"
 
     def rgb(self, height: int | None = None, width: int | None = None) -> np.ndarray:
         """The picture as `(height, width, 3) uint8` RGB, scaled by area where a size is given."""

@@ -141,7 +141,9 @@ def parse_slice(unit: bytes, all_sps: dict[int, Sps], all_pps: dict[int, Pps]) -
     pps = all_pps.get(bits.ue())
     sps = all_sps.get(pps.sps) if pps else None
     if pps is None or sps is None:
-        raise BitstreamError("slice names a parameter set that has not come: wait for the next I-frame with SPS and PPS")
+        raise BitstreamError(
+            "slice names a parameter set that has not come: wait for the next I-frame with SPS and PPS"
+        )
     if sps.separate_planes:
         bits.bits(2)
     frame_num = bits.bits(sps.frame_num_bits)
@@ -197,7 +199,7 @@ class H264Reader:
         self._field = 0  # parity of a first field that waits for its second
         self._order = 0  # unwrapped picture order count of the last reference picture
         self._order_step = 0  # its usual step between reference pictures, 0 while unknown
-        self._b_seen = False
+        self._uneven = False  # B-frames or unreferenced pictures lie between reference pictures
 
     def read(self, data: bytes) -> Sight:
         """What one packet says; raises BitstreamError when its headers cannot be read."""
@@ -219,7 +221,9 @@ class H264Reader:
                 sight = sight or self._continue(unit, head, sps)
                 sight.several_references |= head.active > 1 or head.reordered
         if sight is None:
-            raise BitstreamError("packet holds no slice: the picture is missing")
+            if not sets:
+                raise BitstreamError("packet holds no slice: the picture is missing")
+            return Sight(kind="", sets=sets)
         sight.kind = "B" if "B" in kinds else "P" if "P" in kinds else "I"
         sight.sets = sets or None
         if sight.kind == "I" and recovery == 0:
@@ -242,13 +246,13 @@ class H264Reader:
         """Checks the picture's counters against the picture before it, and moves them on."""
         idr, reference = unit[0] & 31 == _IDR, bool(unit[0] >> 5 & 3)
         wrap = 1 << sps.frame_num_bits
-        self._b_seen |= head.kind == "B"
+        self._uneven |= head.kind == "B" or not reference
         sight = Sight(
             starts=idr or (head.kind == "I" and sps.references <= 1),
             reference=reference,
             counted=not sps.gaps_allowed,
             wrap=wrap,
-            fresh=head.frame_num in (0, 1) and not idr,
+            doubtful=head.frame_num in (0, 1) and not idr,  # as after an IDR picture, which may be what is lost
             size=(sps.width, sps.height),
         )
         second_field = bool(head.field and self._field and head.field != self._field)
@@ -274,10 +278,10 @@ class H264Reader:
         half = 1 << (sps.order_bits - 1)
         step = (head.order - self._order + half) % (2 * half) - half
         self._order += step
-        if self._b_seen or head.field:
-            return  # steps between reference pictures vary with the number of B-frames
-        if self._order_step and step != self._order_step and not sight.missing:
-            sight.missing = f"picture: order count moved by {step} where {self._order_step} is usual"
+        if self._uneven or head.field:
+            return
+        # The first B-frames of a stream move the order on in the same way; time decides.
+        sight.doubtful |= self._order_step not in (0, step)
         self._order_step = self._order_step or step
 
 

@@ -1,7 +1,7 @@
 """HEVC: NAL unit types and the picture size (ITU-T H.265, 7.3.1 and 7.3.2.2).
 
-Every HEVC slice lists the pictures that it needs (the reference picture set), and FFmpeg complains when one is missing; no
-counting is needed here.
+Every HEVC slice lists the pictures that it needs (the reference picture set), and FFmpeg complains when one is missing; its
+counter is not read here.
 """
 
 from __future__ import annotations
@@ -45,12 +45,16 @@ class HevcReader:
                 if not unit[2] & 0x80:
                     raise BitstreamError("packet starts in the middle of a picture: its first slice is missing")
         if first is None:
-            raise BitstreamError("packet holds no slice: the picture is missing")
+            if not sets:
+                raise BitstreamError("packet holds no slice: the picture is missing")
+            return Sight(kind="", sets=sets)
         if self._size is None:
-            raise BitstreamError("slice names a parameter set that has not come: wait for the next I-frame with SPS and PPS")
+            raise BitstreamError(
+                "slice names a parameter set that has not come: wait for the next I-frame with SPS and PPS"
+            )
         starts = _FIRST_IRAP <= first <= _LAST_IRAP
         reference = first > 14 or bool(first & 1)  # even types up to 14 are sub-layer non-reference pictures
-        return Sight("I" if starts else "?", starts, None, reference, counted=True, size=self._size, sets=sets or None)
+        return Sight("I" if starts else "?", starts, None, reference, checked=True, size=self._size, sets=sets or None)
 
     def _take_set(self, unit: bytes, sets: dict[str, bytes]) -> None:
         kind = unit[0] >> 1 & 63

@@ -24,6 +24,8 @@ class Mpeg12Reader:
         """What one packet says; raises BitstreamError when its headers cannot be read."""
         kind, sequence = self._scan(data)
         if not kind:
+            if sequence:
+                return Sight(kind="", sets={"sequence": sequence})
             raise BitstreamError("packet holds no picture header: the picture is missing")
         if self._size is None:
             raise BitstreamError("picture before any sequence header: wait for the next I-frame that carries one")
@@ -50,7 +52,9 @@ class Mpeg12Reader:
                 bits.bits(10)
                 number = bits.bits(3)
                 if not 1 <= number <= 3:
-                    raise BitstreamError(f"picture_coding_type is {number}: the packet is damaged, or MPEG-1's D-pictures")
+                    raise BitstreamError(
+                        f"picture_coding_type is {number}: the packet is damaged, or MPEG-1's D-pictures"
+                    )
                 return "IPB"[number - 1], sequence
             start = data.find(b"\0\0\1", start + 3)
         return kind, sequence

@@ -10,6 +10,7 @@ from halsie_ros.video.bits import BitReader, BitstreamError
 from halsie_ros.video.sequence import Sight
 
 _GOV, _VOP = 0xB3, 0xB6
+_SPRITE = 3
 _MAX_SECONDS = 3600  # a jump of modulo_time_base beyond this is damage
 
 
@@ -50,7 +51,9 @@ class Mpeg4Reader:
                 vop = self._read_vop(body)
                 sight = sight or vop
         if sight is None:
-            raise BitstreamError("packet holds no VOP: the picture is missing")
+            if not head:
+                raise BitstreamError("packet holds no VOP: the picture is missing")
+            sight = Sight(kind="")
         sight.sets = {"layer": head} if head else None
         return sight
 
@@ -89,8 +92,9 @@ class Mpeg4Reader:
     def _read_vop(self, body: bytes) -> Sight:
         if not self._resolution:
             raise BitstreamError("VOP before any layer header: wait for the next I-frame that carries one")
-        bits = BitReader(body[:_MAX_SECONDS // 8 + 16])
-        kind = "IPBP"[bits.bits(2)]
+        bits = BitReader(body[: _MAX_SECONDS // 8 + 16])
+        coding = bits.bits(2)
+        kind = "IPBP"[coding]
         passed = 0
         while bits.flag():
             passed += 1
@@ -102,6 +106,7 @@ class Mpeg4Reader:
         if ticks >= self._resolution:
             raise BitstreamError(f"VOP time is {ticks} of {self._resolution} ticks: the packet is damaged")
         sight = Sight(kind=kind, starts=kind == "I", reference=kind != "B", size=self._size)
+        sight.several_references = coding == _SPRITE  # blocks may follow a global motion that is not exported
         if kind == "B":
             sight.time = (self._previous_second + passed) * self._resolution + ticks
             if self._last is not None and sight.time >= self._last:
@@ -112,15 +117,15 @@ class Mpeg4Reader:
         self._previous_second = self._second
         self._second += passed
         sight.time = self._second * self._resolution + ticks
-        if self._last is not None and sight.time < self._last and kind == "P":
-            sight.missing = "VOP: its time runs backwards"
+        if self._last is not None and sight.time <= self._last and kind == "P":
+            sight.missing = "VOP: its time does not move on"
         self._before_last, self._last = self._last, sight.time
         return sight
 
 
 def _sections(data: bytes) -> list[tuple[int, bytes]]:
     """(start code's last byte, what follows up to the next start code)."""
-    sections = []
+    sections: list[tuple[int, bytes]] = []
     start = data.find(b"\0\0\1")
     while 0 <= start < len(data) - 3 and len(sections) < 512:
         end = data.find(b"\0\0\1", start + 3)

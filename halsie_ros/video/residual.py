@@ -23,6 +23,17 @@ def residual(luma: np.ndarray, reference: np.ndarray, field: MotionField) -> np.
     return out
 
 
+def without_misfits(field: MotionField, luma: np.ndarray, reference: np.ndarray) -> MotionField:
+    """The field without the vectors that predict their cell worse than no motion does.
+
+    With several reference pictures FFmpeg does not say which one a vector refers to. One that refers to another picture predicts
+    badly from this one, and is dropped here (its cell becomes still and not coded).
+    """
+    vectors, coded = field.vectors.copy(), field.coded.copy()
+    _drop_misfits(luma, reference, vectors, coded)
+    return MotionField(vectors, coded)
+
+
 class Accumulator:
     """Back-traces every pixel of a GOP to its I-frame.
 
@@ -81,6 +92,28 @@ def _residual(luma: np.ndarray, reference: np.ndarray, vectors: np.ndarray, out:
                     for x in range(left, right):
                         from_x = min(max(x + dx, 0), width - 1)
                         out[y, x] = np.int16(luma[y, x]) - np.int16(reference[from_y, from_x])
+
+
+@numba.njit(cache=True, nogil=True)
+def _drop_misfits(luma: np.ndarray, reference: np.ndarray, vectors: np.ndarray, coded: np.ndarray) -> None:
+    height, width = luma.shape
+    for row in range(vectors.shape[1]):
+        for column in range(vectors.shape[2]):
+            dx, dy = _whole(vectors[0, row, column]), _whole(vectors[1, row, column])
+            if dx == 0 and dy == 0:
+                continue
+            moved, still = 0, 0
+            for y in range(row * CELL, min(row * CELL + CELL, height)):
+                from_y = min(max(y + dy, 0), height - 1)
+                for x in range(column * CELL, min(column * CELL + CELL, width)):
+                    from_x = min(max(x + dx, 0), width - 1)
+                    here = int(luma[y, x])
+                    moved += abs(here - int(reference[from_y, from_x]))
+                    still += abs(here - int(reference[y, x]))
+            if moved > still:
+                vectors[0, row, column] = 0
+                vectors[1, row, column] = 0
+                coded[row, column] = False
 
 
 @numba.njit(cache=True, nogil=True)

@@ -11,7 +11,7 @@ class Sight:
     """What the headers of one packet say.
 
     Attributes:
-        kind: "I", "P", "B" or "?".
+        kind: "I", "P", "B" or "?"; "" for a packet of parameter sets alone.
         starts: decoding can start cleanly here (later pictures in output order need nothing earlier).
         recovers_in: pictures until an intra refresh is complete, None where none begins here.
         reference: later pictures may refer to this one.
@@ -19,7 +19,8 @@ class Sight:
         missing: what the stream's own counters say is missing before this packet; "" when they continue.
         counted: the stream counts its pictures itself, so a pause in time alone means no loss.
         wrap: pictures after which the counter repeats (0: it does not).
-        fresh: the counter has the value of a picture right after a start; a lost start would look the same.
+        doubtful: the counter continues, but a loss could look the same; with a pause in time it is one.
+        checked: the decoder itself notices a missing reference.
         time: display time in the stream's own ticks, None where there is none.
         size: (width, height) of the active parameter sets, None while unknown.
         sets: parameter sets in this packet, by kind and id.
@@ -33,7 +34,8 @@ class Sight:
     missing: str = ""
     counted: bool = False
     wrap: int = 0
-    fresh: bool = False
+    doubtful: bool = False
+    checked: bool = False
     time: int | None = None
     size: tuple[int, int] | None = None
     sets: dict[str, bytes] | None = None

@@ -1,0 +1,162 @@
+"""Files and URLs: their packets, every frame, or only the GOPs that are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.bitstream import BitStreamFilterContext
+from av.error import FFmpegError
+
+from halsie_ros.errors import VideoError
+from halsie_ros.video.decoder import Limits, listen_to_ffmpeg
+from halsie_ros.video.frame import VideoFrame
+from halsie_ros.video.packets import CODECS, Packet
+from halsie_ros.video.stream import PacketStream
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What the container says of its first video stream.
+
+    Attributes:
+        codec: one of `packets.CODECS`.
+        width, height: pixels.
+        pixel_format: FFmpeg's name, e.g. "yuv420p".
+        time_base: seconds per unit of pts.
+        rate_hz: average frames per second, 0 where unknown.
+        frames: as the container says, 0 where it does not.
+    """
+
+    codec: str
+    width: int
+    height: int
+    pixel_format: str
+    time_base: Fraction
+    rate_hz: float
+    frames: int
+
+
+class VideoFile:
+    """An open file or URL; a context manager."""
+
+    def __init__(self, path: str | Path, limits: Limits | None = None) -> None:
+        """Opens the first video stream.
+
+        Raises:
+            VideoError: the file is missing, holds no video, or a codec unknown here.
+        """
+        listen_to_ffmpeg()
+        self.path = str(path)
+        self.limits = limits or Limits()
+        try:
+            self._container = av.open(self.path)
+        except (FFmpegError, OSError, ValueError) as error:
+            raise VideoError(
+                f"{self.path} cannot be opened as video ({error}): give a file or URL that FFmpeg reads"
+            ) from error
+        if not self._container.streams.video:
+            self._container.close()
+            raise VideoError(f"{self.path} holds no video stream: give a video file")
+        self._stream = self._container.streams.video[0]
+        context = self._stream.codec_context
+        codec = "av1" if context.name in ("libdav1d", "libaom-av1") else context.name
+        if codec not in CODECS:
+            self._container.close()
+            raise VideoError(f"{self.path} is coded as {codec}: transcode it to one of {', '.join(CODECS)}")
+        self.info = VideoInfo(
+            codec, context.width, context.height, context.pix_fmt or "", self._stream.time_base or Fraction(1, 1),
+            float(self._stream.average_rate or 0), self._stream.frames,
+        )  # fmt: skip
+        self._extradata = bytes(context.extradata or b"")
+        rate, base = self._stream.average_rate, self._stream.time_base
+        self._unpacker = BitStreamFilterContext("mpeg4_unpack_bframes", self._stream) if codec == "mpeg4" else None
+        self._interval = round(1 / (rate * base)) if rate and base else 0
+
+    def __enter__(self) -> VideoFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._container.close()
+
+    def packets(self) -> Iterator[Packet]:
+        """The packets from here on, in decoding order; stamps are pts in ns."""
+        with self._errors_named():
+            for packet in self._container.demux(self._stream):
+                for whole in self._unpack(packet):
+                    yield self._packet(whole)
+
+    def frames(self) -> Iterator[VideoFrame]:
+        """Every frame, in output order."""
+        stream = self._new_stream()
+        for packet in self.packets():
+            yield from stream.push(packet)
+        yield from stream.flush()
+
+    def gops(self, count: int, frames_per_gop: int) -> Iterator[list[VideoFrame]]:
+        """Sparse reading: `count` GOPs spread evenly over the file, of each the I-frame and what follows, `frames_per_gop` in all.
+
+        Seeks to the keyframe before each place and decodes no further than needed. A GOP that two places share comes once.
+        """
+        if count < 1 or frames_per_gop < 1:
+            raise VideoError(f"{count} GOPs of {frames_per_gop} frames cannot be read: both must be at least 1")
+        seen: set[int | None] = set()
+        for place in self._places(count):
+            if self._unpacker:
+                self._unpacker.flush()
+            with self._errors_named():
+                self._container.seek(place, stream=self._stream, backward=True)
+            gop = self._one_gop(frames_per_gop)
+            if gop and gop[0].pts not in seen:
+                seen.add(gop[0].pts)
+                yield gop
+
+    def _new_stream(self) -> PacketStream:
+        # AVI has decoding times alone; FFmpeg guesses pts from them, wrongly where B-frames are packed.
+        return PacketStream(self.limits, interval=self._interval, true_pts=self._container.format.name != "avi")
+
+    def _places(self, count: int) -> list[int]:
+        start = self._stream.start_time or 0
+        duration = self._stream.duration
+        if duration is None:  # Matroska keeps it for the container alone
+            seconds = (self._container.duration or 0) / av.time_base
+            duration = int(seconds / self.info.time_base)
+        return [start + int(duration * (index + 0.5) / count) for index in range(count)]
+
+    def _one_gop(self, length: int) -> list[VideoFrame]:
+        stream = self._new_stream()
+        frames: list[VideoFrame] = []
+        for packet in self.packets():
+            for frame in stream.push(packet):
+                if frame.type == "I" and frame.trusted and frames:
+                    return frames
+                if frame.trusted and (frames or frame.type == "I"):
+                    frames.append(frame)
+                if len(frames) == length:
+                    return frames
+        return frames + [frame for frame in stream.flush() if frame.trusted and frames][: length - len(frames)]
+
+    def _unpack(self, packet: av.Packet) -> list[av.Packet]:
+        """MPEG-4 in AVI packs a P- and a B-frame into one packet, and a stand-in into the next; FFmpeg's filter undoes it."""
+        if self._unpacker is None:
+            return [packet] if packet.size else []
+        return [part for part in self._unpacker.filter(packet if packet.size else None) if part.size]
+
+    def _packet(self, packet: av.Packet) -> Packet:
+        shown = packet.pts if packet.pts is not None else packet.dts
+        stamp_ns = int((shown or 0) * self.info.time_base * 1_000_000_000)
+        return Packet(
+            self.info.codec, bytes(packet), shown, stamp_ns, packet.is_keyframe, packet.dts, self.info.width,
+            self.info.height, extradata=self._extradata,
+        )  # fmt: skip
+
+    @contextmanager
+    def _errors_named(self) -> Iterator[None]:
+        try:
+            yield
+        except FFmpegError as error:
+            raise VideoError(f"{self.path} cannot be read further ({error}): the file is damaged") from error

@@ -1,0 +1,302 @@
+"""Encoded packets in, decoded pictures with motion and trust out.
+
+FFmpeg flags almost no loss, so trust comes from the stream's own sequence: times, H.264's frame_num and picture order count,
+MPEG-4's VOP time, parameter sets, and FFmpeg's complaints. After a break every picture is untrusted until a clean start (an IDR, an
+I-frame that later pictures cannot look past, the end of an intra refresh). Nothing here raises on a bad packet.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+
+import av
+import numpy as np
+
+from halsie_ros.video.bits import BitstreamError
+from halsie_ros.video.decoder import Decoded, Decoder, Limits, blocks_of, luma_of
+from halsie_ros.video.frame import VideoFrame
+from halsie_ros.video.headers import header_reader
+from halsie_ros.video.packets import Packet
+from halsie_ros.video.sequence import HeaderReader, Sight, UnreadHeaders
+from halsie_ros.video.timeline import Timeline
+
+_RECENT = 64  # packets remembered to recognize a duplicate
+_ENDLESS = 600  # pictures without a start after which `endless_gop` is counted
+_KINDS = {1: "I", 2: "P", 3: "B", 4: "P", 5: "I", 6: "P", 7: "B"}  # AVPictureType
+
+
+@dataclass
+class _Tag:
+    """What was known about a packet when it was decoded; comes back with its picture."""
+
+    packet: Packet
+    time: int
+    sight: Sight
+    reason: str
+
+
+class PacketStream:
+    """Decodes one live stream or file, packet by packet in decoding order.
+
+    Attributes:
+        counts: what happened, by cause: "joined", "lost", "damaged", "headers", "duplicate", "late", "time_reset", "empty",
+            "too_large", "codec_changed", "size_changed", "parameters_changed", "endless_gop".
+        frames, untrusted: pictures given out, and those of them that are untrusted.
+    """
+
+    def __init__(self, limits: Limits | None = None, *, interval: int = 0, true_pts: bool = True) -> None:
+        """Starts with nothing known.
+
+        Args:
+            limits: bounds on what the stream may claim.
+            interval: the usual step of pts where it is known (files), else 0: it is learned.
+            true_pts: False where pts are guessed (AVI has none) and tell nothing about losses.
+        """
+        self.limits = limits or Limits()
+        self._interval = interval
+        self._true_pts = true_pts
+        self.counts: Counter[str] = Counter()
+        self.frames = 0
+        self.untrusted = 0
+        self._decoder: Decoder | None = None
+        self._extradata = b""
+        self.reset()
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the next picture would be trusted, as far as is known."""
+        return not self._broken and not self._paused
+
+    @property
+    def broken_by(self) -> str:
+        """Why pictures are untrusted now; "" while they are trusted."""
+        return self._broken or self._paused
+
+    def reset(self) -> None:
+        """Forgets the stream (a bag loop, a new sender); counts stay."""
+        self._decoder = None
+        self._reader: HeaderReader = UnreadHeaders()
+        self._times, self._ticks = Timeline(self._interval), Timeline()
+        self._recent: deque[tuple[int, int]] = deque(maxlen=_RECENT)
+        self._sets: dict[str, bytes] = {}
+        self._offered: dict[str, bytes] = {}
+        self._size: tuple[int, int] | None = None
+        self._broken = "joined: no I-frame has come yet"
+        self._paused = ""  # as _broken, but noticed in output order
+        self._refresh: int | None = None
+        self._leading_until: int | None = None
+        self._late_run = 0
+        self._since_start = 0
+        self._reference: np.ndarray | None = None
+        self._gop = -1
+        self._step = 0
+
+    def push(self, packet: Packet) -> list[VideoFrame]:
+        """Decodes one packet; gives the pictures that are ready, in output order (none for a packet that is dropped).
+
+        Raises:
+            VideoError: this build of FFmpeg has no decoder for the packet's codec.
+        """
+        data = bytes(packet.data)
+        if not data:
+            self.counts["empty"] += 1
+            return []
+        decoder, given = self._decoder_for(packet)
+        if len(data) > self.limits.max_packet_bytes:
+            self._break(
+                "too_large", f"packet of {len(data)} bytes is above max_packet_bytes {self.limits.max_packet_bytes}"
+            )
+            return given
+        time = packet.stamp_ns if packet.pts is None else packet.pts
+        identity = (time, hash(data))
+        if identity in self._recent:
+            self.counts["duplicate"] += 1
+            return given
+        self._recent.append(identity)
+        try:
+            sight = self._reader.read(data)
+        except BitstreamError as error:
+            self._break("headers", str(error))
+            return given
+        if self._refused(sight) or self._late(time, sight):
+            return given
+        if sight.starts and self._times.last is not None and time < self._times.last:
+            given += self._take(self._flush())
+            self.counts["time_reset"] += 1
+            self._times.restart()
+            self._ticks.restart()
+        tag = _Tag(packet, time, sight, self._judge(sight, time))
+        decoded = decoder.decode(data, time, tag)
+        if decoded.complaint:
+            tag.reason = self._break("damaged", f"damaged: {decoded.complaint}")
+        return given + self._take(decoded)
+
+    def flush(self) -> list[VideoFrame]:
+        """The pictures still held for reordering; the next packet must start anew."""
+        frames = self._take(self._flush())
+        self._broken = self._broken or "joined: no I-frame has come since the stream was flushed"
+        return frames
+
+    def _flush(self) -> Decoded:
+        return self._decoder.flush() if self._decoder else Decoded([], "")
+
+    def _break(self, cause: str, reason: str) -> str:
+        self.counts[cause] += 1
+        self._refresh = None
+        self._broken = self._broken or reason
+        return reason
+
+    def _decoder_for(self, packet: Packet) -> tuple[Decoder, list[VideoFrame]]:
+        """The decoder of the packet's codec, and the pictures of the one before where the codec changed."""
+        if self._decoder and self._decoder.codec == packet.codec and self._extradata == packet.extradata:
+            return self._decoder, []
+        frames: list[VideoFrame] = []
+        if self._decoder:
+            frames = self._take(self._flush())
+            self.reset()
+            self._broken = f"codec changed to {packet.codec}: no I-frame has come yet"
+            self.counts["codec_changed"] += 1
+        else:
+            self.counts["joined"] += 1
+        self._reader = header_reader(packet.codec, packet.extradata)
+        self._decoder = Decoder(
+            packet.codec, extradata=packet.extradata, size=(packet.width, packet.height), limits=self.limits
+        )
+        self._extradata = packet.extradata
+        return self._decoder, frames
+
+    def _refused(self, sight: Sight) -> bool:
+        if sight.size is None or self.limits.allow(*sight.size):
+            return False
+        width, height = sight.size
+        self._break(
+            "too_large", f"picture of {width}x{height} is above the limits ({self.limits}): raise them if it is right"
+        )
+        return True
+
+    def _late(self, time: int, sight: Sight) -> bool:
+        """Whether the packet belongs before pictures already given; it is dropped, they were right without it."""
+        last = self._times.last
+        if sight.starts or last is None or time >= last:
+            self._late_run = 0
+            return False
+        self.counts["late"] += 1
+        self._late_run += 1
+        if self._late_run > 1:
+            self._break("time_reset", f"time ran back from {last} to {time} without an I-frame")
+        return True
+
+    def _judge(self, sight: Sight, time: int) -> str:
+        """Moves the trust on, in decoding order; gives the reason why this packet's picture is untrusted."""
+        if not sight.kind:
+            self._confirm_sets(sight)
+            return self._broken
+        self._since_start = 0 if sight.starts else self._since_start + 1
+        if self._since_start == _ENDLESS:
+            self.counts["endless_gop"] += 1
+        confirmed = self._confirm_sets(sight)
+        if sight.starts and confirmed:
+            if self._broken or self._paused:
+                self._leading_until = time
+            self._broken, self._refresh = "", None
+            if self._size not in (None, sight.size):
+                self.counts["size_changed"] += 1
+            self._size = sight.size
+            return ""
+        if sight.missing and not sight.starts:
+            self._break("lost", f"lost: {sight.missing}")
+        if not confirmed:
+            return self._broken
+        if self._broken and sight.recovers_in is not None and self._refresh is None:
+            self._refresh = sight.recovers_in
+        elif self._refresh is not None and sight.reference:
+            self._refresh -= 1
+            if self._refresh <= 0:
+                self._broken, self._paused, self._refresh = "", "", None
+        if self._leading_until is not None:
+            if time < self._leading_until:
+                return "leads an I-frame after a break: what it refers to is missing"
+            self._leading_until = None
+        return "" if sight.kind == "I" else self._broken
+
+    def _confirm_sets(self, sight: Sight) -> bool:
+        """Whether the parameter sets are those known; others of the same picture size must come twice, they may be damage."""
+        for name, content in (sight.sets or {}).items():
+            known = self._sets.get(name)
+            if known == content:
+                self._offered.pop(name, None)
+            elif known is None or self._offered.get(name) == content or sight.size not in (None, self._size):
+                self._sets[name] = content
+                self._offered.pop(name, None)
+            else:
+                self._offered[name] = content
+        if self._offered and sight.sets:
+            names = ", ".join(sorted(self._offered))
+            self._break(
+                "parameters_changed", f"parameter set {names} changed at the same size: waiting to see it again"
+            )
+        return not self._offered
+
+    def _take(self, decoded: Decoded) -> list[VideoFrame]:
+        frames = []
+        for picture in decoded.pictures:
+            tag = picture.opaque
+            if isinstance(tag, _Tag) and self.limits.allow(picture.width, picture.height):
+                frames.append(self._frame(picture, tag))
+        return frames
+
+    def _frame(self, picture: av.VideoFrame, tag: _Tag) -> VideoFrame:
+        sight = tag.sight
+        if isinstance(self._reader, UnreadHeaders) and picture.key_frame and not tag.reason.startswith("damaged"):
+            sight.starts, tag.reason, self._broken = True, "", ""
+        paused = self._follow_time(tag)
+        reason = tag.reason or paused
+        if picture.is_corrupt and not reason:
+            reason = self._break("damaged", "damaged: FFmpeg marks the picture as corrupt")
+        kind = sight.kind if sight.kind not in ("?", "") else _KINDS.get(int(picture.pict_type), "?")
+        luma = luma_of(picture)
+        reference = self._reference if self._reference is not None and self._reference.shape == luma.shape else None
+        if kind == "I" and not reason:
+            self._gop, self._step = self._gop + 1, 0
+        elif kind != "B":
+            self._step += 1
+        frame = VideoFrame(
+            type=kind, keyframe=sight.starts, pts=tag.packet.pts, stamp_ns=tag.packet.stamp_ns, index=self.frames,
+            gop=self._gop, step=self._step, width=picture.width, height=picture.height, trusted=not reason, reason=reason,
+            vectors=blocks_of(picture), luma=luma, reference_luma=reference, picture=picture,
+        )  # fmt: skip
+        if reference is not None and kind == "P" and len(frame.vectors):
+            several = sight.several_references or picture.interlaced_frame
+            frame.vectors_use = "checked" if several else "all"
+        if sight.reference and kind != "B":
+            self._reference = luma
+        self.frames += 1
+        self.untrusted += bool(reason)
+        return frame
+
+    def _follow_time(self, tag: _Tag) -> str:
+        """Looks for a pause before a picture, in output order; gives the reason why it is untrusted."""
+        sight = tag.sight
+        lines: list[Timeline] = []
+        if self._true_pts:
+            self._times.push(tag.time)
+            lines.append(self._times)
+        if sight.time is not None:
+            self._ticks.push(sight.time)
+            lines.append(self._ticks)
+        if sight.starts:
+            self._paused = ""
+        if sight.starts or sight.kind == "I" or tag.reason or self._paused:
+            return "" if sight.starts or sight.kind == "I" else self._paused
+        pause = max((line.pause for line in lines), default=0)
+        if sight.counted and not (pause and sight.doubtful) and not (sight.wrap and pause * 4 >= sight.wrap * 3):
+            return ""
+        if pause:
+            self._paused = f"lost: {pause} pictures are missing before this one, by its time"
+            self.counts["lost"] += 1
+            self._refresh = None
+            return self._paused
+        if not (sight.counted or sight.checked) and not any(line.settled for line in lines):
+            return "unsettled: the stream's interval is not known yet, a loss would go unnoticed"
+        return ""
