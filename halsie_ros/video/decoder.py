@@ -94,7 +94,7 @@ class Decoder:
         self.limits = limits or Limits()
         try:
             # FFmpeg's own av1 decoder needs hardware.
-            self._context: av.VideoCodecContext = av.CodecContext.create("libdav1d" if codec == "av1" else codec, "r")
+            self._context: Any = av.CodecContext.create("libdav1d" if codec == "av1" else codec, "r")
             self._context.thread_count = 1
             self._context.options = {
                 "err_detect": _CHECKS + ("+aggressive" if codec == "h264" else ""),

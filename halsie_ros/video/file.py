@@ -90,9 +90,9 @@ class VideoFile:
                 for whole in self._unpack(packet):
                     yield self._packet(whole)
 
-    def frames(self) -> Iterator[VideoFrame]:
-        """Every frame, in output order."""
-        stream = self._new_stream()
+    def frames(self, stream: PacketStream | None = None) -> Iterator[VideoFrame]:
+        """Every frame, in output order; give a `new_stream()` to read its counts afterwards."""
+        stream = stream or self.new_stream()
         for packet in self.packets():
             yield from stream.push(packet)
         yield from stream.flush()
@@ -115,7 +115,8 @@ class VideoFile:
                 seen.add(gop[0].pts)
                 yield gop
 
-    def _new_stream(self) -> PacketStream:
+    def new_stream(self) -> PacketStream:
+        """A stream that knows what the container says of times."""
         # AVI has decoding times alone; FFmpeg guesses pts from them, wrongly where B-frames are packed.
         return PacketStream(self.limits, interval=self._interval, true_pts=self._container.format.name != "avi")
 
@@ -128,7 +129,7 @@ class VideoFile:
         return [start + int(duration * (index + 0.5) / count) for index in range(count)]
 
     def _one_gop(self, length: int) -> list[VideoFrame]:
-        stream = self._new_stream()
+        stream = self.new_stream()
         frames: list[VideoFrame] = []
         for packet in self.packets():
             for frame in stream.push(packet):
