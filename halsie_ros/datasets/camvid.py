@@ -14,6 +14,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +101,7 @@ class CamVid:
         for frames in numbered.values():
             frames.sort()
             run = [frames[0][1]]
-            for (before, _), (number, index) in zip(frames[:-1], frames[1:], strict=True):
+            for (before, _), (number, index) in pairwise(frames):
                 if number - before > LARGEST_VIDEO_GAP:
                     runs.append(run)
                     run = []
@@ -180,7 +181,7 @@ class CamVid:
         picture = MovingStill(image.astype(np.float32), motion)
         sensor.push(luminance.view(0.0)[..., 0], _START_US)
         seen, masks, events, moved = [], [], [], np.zeros((1, 2))
-        for start_us, stop_us in zip(steps_us[:-1], steps_us[1:], strict=True):
+        for start_us, stop_us in pairwise(steps_us):
             t0_s, t1_s = (start_us - _START_US) * 1e-6, (stop_us - _START_US) * 1e-6
             moved = motion.displacement_px(t0_s, t1_s, width, height)
             count = int(np.clip(np.ceil(np.quantile(np.hypot(*moved.T), 0.8)), 2, 16))

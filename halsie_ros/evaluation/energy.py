@@ -1,4 +1,4 @@
-"""What an inference costs by the count of the neuromorphic literature: 4.6 pJ a multiply-accumulate, 0.9 pJ an accumulate.
+"""What an inference costs: 4.6 pJ a multiply-accumulate, 0.9 pJ an accumulate.
 
 Figures of 45 nm CMOS, 32 bit (Horowitz, ISSCC 2014), as HALSIE's paper counts. A convolution or matrix product on
 analogue values costs one MAC per weight and position. Where its input channels are spikes (or event counts), nothing
@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def graph_cost(path: Path, height: int, width: int) -> Cost:
     graph = read_graph(path)
     shapes = _profile(path, height, width)
     sources, event_cells = _spike_sources(graph, shapes)
-    macs, spiking = 0.0, Counter[str]()
+    macs, spiking = 0.0, defaultdict[str, float](float)
     for node in graph.nodes:
         inputs, output = shapes.get(node.name, ((), ()))
         if node.operation in _PRODUCTS and len(inputs) > 1:
@@ -92,7 +92,7 @@ def _propagate(node: Node, inputs: tuple, sources: dict[str, dict[str, float]]) 
     """Hands the shares of spikes among a tensor's channels on to what is only rearranged."""
     if node.operation == "Concat" and any(name in sources for name in node.inputs) and inputs:
         channels = [shape[1] if len(shape) > 1 else 1 for shape in inputs]
-        share: Counter[str] = Counter()
+        share: defaultdict[str, float] = defaultdict(float)
         for tensor, count in zip(node.inputs, channels, strict=False):
             for name, part in sources.get(tensor, {}).items():
                 share[name] += part * count / sum(channels)
@@ -113,12 +113,12 @@ def _spike_sources(graph: Graph, shapes: dict) -> tuple[dict[str, dict[str, floa
         if not output.startswith(_SPIKE_OUTPUT):
             continue
         name, tensor, summed = output[len(_SPIKE_OUTPUT) :], output, False
-        while (node := graph.producer(tensor)) is not None:
-            if node.operation == "ReduceSum":
+        while (producer := graph.producer(tensor)) is not None:
+            if producer.operation == "ReduceSum":
                 summed = True
-            elif summed and node.operation not in _PASSING:
+            elif summed and producer.operation not in _PASSING:
                 break
-            tensor = node.inputs[0]
+            tensor = producer.inputs[0]
             if summed:
                 sources[tensor] = {name: 1.0}
     return sources, event_cells

@@ -82,7 +82,8 @@ def _node(message: memoryview) -> Node:
 
 
 def _tensor(message: memoryview) -> tuple[str, tuple[int, ...], int]:
-    name, shape, kind = "", [], 0
+    name, kind = "", 0
+    shape: list[int] = []
     for field, value in _fields(message):
         if field == 1:
             shape.extend([value] if isinstance(value, int) else _varints(value))

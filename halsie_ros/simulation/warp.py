@@ -179,14 +179,15 @@ class MovingStill:
         self._image = np.ascontiguousarray(image, np.float32)
         self.motion = motion
 
-    def _geometry(self, t_s: float) -> tuple:
+    def _geometry(self, t_s: float) -> tuple[np.ndarray, float, tuple[float, float, float, float]]:
         height, width = self._image.shape[:2]
-        return (*self.motion.pose(t_s, width, height), *_corridor(width, height))
+        return (*self.motion.pose(t_s, width, height), _corridor(width, height))
 
     def view(self, t_s: float) -> np.ndarray:
         """The view at ``t_s``, (H, W, C) float32; what lies beyond the still's border is mirrored."""
         out = np.empty_like(self._image)
-        _warp(self._image, *self._geometry(t_s), out)
+        homography, drive, corridor = self._geometry(t_s)
+        _warp(self._image, homography, drive, *corridor, out)
         return out
 
     def labels(self, labels: np.ndarray, t_s: float) -> np.ndarray:
@@ -194,5 +195,6 @@ class MovingStill:
         if labels.shape != self._image.shape[:2]:
             raise ValueError(f"labels have shape {labels.shape}, the image {self._image.shape[:2]}")
         out = np.empty(labels.shape, np.uint8)
-        _warp_labels(np.ascontiguousarray(labels), *self._geometry(t_s), IGNORE, out)
+        homography, drive, corridor = self._geometry(t_s)
+        _warp_labels(np.ascontiguousarray(labels), homography, drive, *corridor, IGNORE, out)
         return out

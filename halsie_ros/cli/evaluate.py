@@ -1,0 +1,122 @@
+"""`halsie evaluate segmentation|action|compare`: measure a model, or two results against each other."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from halsie_ros.cli.output import add_json_argument, write_atomically, write_json
+from halsie_ros.errors import ParameterError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the verb's arguments."""
+    tasks = parser.add_subparsers(dest="task", metavar="TASK", required=True)
+    _segmentation(tasks.add_parser("segmentation", help="masks against labels, on a data set or a bag"))
+    if importlib.util.find_spec("halsie_ros.evaluation.action"):
+        action = tasks.add_parser("action", help="action labels on a set of clips")
+        importlib.import_module("halsie_ros.evaluation.action").add_arguments(action)
+    compare = tasks.add_parser("compare", help="what changed between two results of `evaluate segmentation`")
+    compare.add_argument("first", type=Path, metavar="A.json")
+    compare.add_argument("second", type=Path, metavar="B.json")
+    add_json_argument(compare)
+
+
+def _segmentation(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--dataset", choices=("camvid", "dsec", "mvsec", "ddd17"), help="with --root and --split")
+    source.add_argument("--bag", type=Path, help="a rosbag with images, events and ground-truth masks, read offline")
+    parser.add_argument("--root", type=Path, metavar="DIR", help="the data set's folder")
+    parser.add_argument("--split", help="a split by name, or one sequence")
+    parser.add_argument(
+        "--labels", type=Path, metavar="DIR", help="folder of pseudo-label PNGs (MVSEC has none itself)"
+    )
+    parser.add_argument("--gt", default="/ground_truth/mask", metavar="TOPIC", help="labels in the bag (%(default)s)")
+    parser.add_argument("--model", default="halsie_scene", help="a name in models/ or a path to a card (%(default)s)")
+    parser.add_argument(
+        "--inputs",
+        choices=("both", "frames", "events", "hold"),
+        default="both",
+        help="what the model gets; hold = both, then the last mask repeated while frames are missing",
+    )
+    parser.add_argument(
+        "--degrade", default="none", metavar="KIND", help="none, dark, overexposed, blur or blackout:N (%(default)s)"
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write a self-contained HTML report")
+    add_json_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs one task."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if args.task == "action":
+        return importlib.import_module("halsie_ros.evaluation.action").run(args) or 0
+    if args.task == "compare":
+        from halsie_ros.evaluation.compare import compare, lines, read_result
+
+        difference = compare(read_result(args.first), read_result(args.second))
+        if args.json != "-":
+            print("\n".join(lines(difference)))
+        write_json(args.json, difference)
+        return 0
+    return _run_segmentation(args)
+
+
+def _run_segmentation(args: argparse.Namespace) -> int:
+    from halsie_ros.evaluation.degradations import Degradation
+    from halsie_ros.segmentation.pipeline import SegmentationPipeline
+
+    degradation = Degradation.parse(args.degrade)
+    if args.dataset and (args.root is None or args.split is None):
+        raise ParameterError(f"--dataset {args.dataset}: needs --root DIR and --split SPLIT")
+    pipeline = SegmentationPipeline(args.model)
+    if args.bag:
+        from halsie_ros.evaluation.bag import evaluate_bag
+
+        result, recorder = evaluate_bag(
+            pipeline, args.bag, ground_truth=args.gt, inputs=args.inputs, degradation=degradation
+        )
+    else:
+        from halsie_ros.evaluation.segmentation import evaluate
+
+        result, recorder = evaluate(
+            pipeline,
+            args.dataset,
+            args.root,
+            args.split,
+            inputs=args.inputs,
+            degradation=degradation,
+            labels=args.labels,
+            progress=sys.stderr.isatty(),
+        )
+    if args.report:
+        from halsie_ros.evaluation.report import html
+
+        write_atomically(args.report, html(result, recorder.pictures, recorder.judge.classes).encode())
+    if args.json != "-":
+        print("\n".join(summary(result)))
+    write_json(args.json, result)
+    return 0
+
+
+def summary(result: dict[str, Any]) -> list[str]:
+    """The result in a few lines."""
+    low, high = result["miou_interval"]
+    lines = [
+        f"{result['model']} on {result['dataset']} {result['split']}, {result['frames']} labelled frames, "
+        f"inputs {result['inputs']}, degrade {result['degrade']}",
+        f"mIoU {result['miou']:.4f} (95 %: {low:.4f} to {high:.4f})   accuracy {result['accuracy']:.4f}",
+        "   ".join(f"{name} {'-' if iou is None else f'{iou:.3f}'}" for name, iou in result["per_class"].items()),
+    ]
+    if result["ms_per_step"] is not None:
+        lines.append(
+            f"{result['ms_per_step']:.1f} ms per step   {result['parameters'] / 1e6:.2f} M parameters   "
+            f"{result['macs'] / 1e9:.3f} GMAC + {result['accumulates'] / 1e9:.3f} G accumulates   "
+            f"{result['energy_mj']:.2f} mJ   spike rate {result['spike_rate']:.3f}"
+        )
+    return lines

@@ -1,0 +1,144 @@
+"""Segmentation on a data set: every labelled frame is met at the end of a short sequence of its own.
+
+Each sequence starts with a fresh state, so that frames are independent and the order does not matter.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from halsie_ros.datasets.samples import Sample
+from halsie_ros.errors import ParameterError
+from halsie_ros.evaluation.degradations import Degradation
+from halsie_ros.evaluation.result import Judge, Recorder
+from halsie_ros.segmentation.labels import ClassSet
+from halsie_ros.segmentation.pipeline import SegmentationPipeline, State
+
+DATASETS = ("camvid", "dsec", "mvsec", "ddd17")
+INPUTS = ("both", "frames", "events", "hold")
+FRAMES = 8
+"""Frames of a sequence, the labelled one included; a blackout of N comes on top (our choice)."""
+
+
+def open_samples(
+    dataset: str, root: Path, split: str, frames: int, labels: Path | None = None
+) -> tuple[ClassSet, int, Iterator[Sample]]:
+    """Class set, number (0 where it is not known beforehand) and samples of a split.
+
+    Args:
+        dataset: one of `DATASETS`.
+        root: its folder.
+        split: a split's name, as the data set's reader knows it.
+        frames: frames per sample.
+        labels: folder of pseudo-labels, for MVSEC.
+
+    Raises:
+        DatasetError: something of the data set is missing.
+        ParameterError: no such data set.
+    """
+    if dataset == "camvid":
+        from halsie_ros.datasets.camvid import CamVid
+
+        camvid = CamVid(root, split)
+        return camvid.classes, len(camvid), (camvid.sample(index, frames=frames) for index in range(len(camvid)))
+    if dataset in DATASETS:
+        from halsie_ros.datasets.splits import split_samples
+
+        return split_samples(dataset, root, split, frames=frames, labels=labels)
+    raise ParameterError(f"--dataset {dataset}: choose {', '.join(DATASETS)}")
+
+
+def run_sample(
+    pipeline: SegmentationPipeline, sample: Sample, inputs: str, degradation: Degradation, recorder: Recorder
+) -> None:
+    """Runs one sample and scores its last mask."""
+    frames = degradation.frames(sample)
+    state: State | None = None
+    size = sample.labels.shape[1:]
+    mask = None
+    last_frame = max((k for k, frame in enumerate(frames) if frame is not None), default=-1)
+    for k, frame in enumerate(frames):
+        if inputs == "hold" and k > last_frame >= 0:
+            break
+        start_us, stop_us = sample.bounds_us(k)
+        events = sample.window(k)
+        began = time.perf_counter()
+        result = pipeline.step(
+            frame,
+            events,
+            state,
+            t0_us=start_us,
+            t1_us=stop_us,
+            size=size,
+            use_frame=inputs != "events",
+            use_events=inputs != "frames",
+        )
+        recorder.step(
+            result,
+            t_us=stop_us,
+            ms=(time.perf_counter() - began) * 1e3,
+            events=len(events) if inputs != "frames" else 0,
+            frame=frame is not None and inputs != "events",
+            window_us=stop_us - start_us,
+        )
+        state, mask = result.state, result.mask
+    if mask is None:
+        raise ParameterError(f"{sample.name}: a sample without frames cannot be scored")
+    recorder.score(sample.name, int(sample.t_us[-1]), frames[-1], mask, sample.labels[-1])
+
+
+def evaluate(
+    pipeline: SegmentationPipeline,
+    dataset: str,
+    root: Path,
+    split: str,
+    *,
+    inputs: str = "both",
+    degradation: Degradation | None = None,
+    labels: Path | None = None,
+    progress: bool = False,
+) -> tuple[dict[str, Any], Recorder]:
+    """Evaluates a model on a split; gives the result for JSON and the recorder with its pictures.
+
+    Raises:
+        DatasetError: something of the data set is missing.
+        ParameterError: an unknown data set or kind of inputs, or classes that cannot be compared.
+    """
+    if inputs not in INPUTS:
+        raise ParameterError(f"--inputs {inputs}: choose {', '.join(INPUTS)}")
+    trained = pipeline.card.inputs
+    if inputs == "events" and trained and "events" not in trained:
+        raise ParameterError(f"--inputs events: {pipeline.card.name} was trained for {', '.join(trained)} only")
+    if inputs == "both" and trained and "events" not in trained:
+        inputs = "frames"
+    degradation = degradation or Degradation()
+    frames = FRAMES + degradation.count
+    classes, count, samples = open_samples(dataset, root, split, frames, labels)
+    recorder = Recorder(pipeline.card, Judge(pipeline.card, classes))
+    for number, sample in enumerate(_warmed(pipeline, samples), 1):
+        run_sample(pipeline, sample, inputs, degradation, recorder)
+        if progress:
+            print(f"\r{split}: {number}{f' of {count}' if count else ''} frames", end="", file=sys.stderr, flush=True)
+    if progress:
+        print(file=sys.stderr)
+    about = {
+        "dataset": dataset,
+        "split": split,
+        "inputs": inputs,
+        "degrade": str(degradation),
+        "protocol": f"sequences of {frames} frames, fresh state each",
+    }
+    return recorder.result(about), recorder
+
+
+def _warmed(pipeline: SegmentationPipeline, samples: Iterable[Sample]) -> Iterator[Sample]:
+    """The samples; the first one's first window is run once beforehand, so that no timing holds a session's start."""
+    for number, sample in enumerate(samples):
+        if number == 0:
+            start_us, stop_us = sample.bounds_us(0)
+            pipeline.step(sample.frames[0], sample.window(0), None, t0_us=start_us, t1_us=stop_us)
+        yield sample
