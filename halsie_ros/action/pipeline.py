@@ -1,0 +1,261 @@
+"""Action labels from a stream of decoded frames: features in, scores out, everything remembered in an explicit state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from halsie_ros.action.clip import Segment
+from halsie_ros.action.inputs import Step, image_input
+from halsie_ros.action.segments import Segmenter
+from halsie_ros.errors import ModelError, ParameterError
+from halsie_ros.inference.cards import ModelCard, find_model
+from halsie_ros.inference.session import input_names, open_session, output_names
+from halsie_ros.video.frame import VideoFrame
+
+UNKNOWN = "unknown"
+ROLES = ("i_frame", "p_frame", "head")
+MODALITIES = ("image", "motion", "residual")
+MAX_AGE_NS = 6_000_000_000
+"""Segments older than this are forgotten, however few there are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """A segment as the head sees it.
+
+    Attributes:
+        end_ns: stamp of its last frame.
+        image: ``(PLACES, D) float32``.
+        motion_and_residual: ``(2 * PLACES, D) float32``.
+    """
+
+    end_ns: int
+    image: np.ndarray
+    motion_and_residual: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class ActionState:
+    """What one stream has left behind; handed to the next step. Hand each state on once: `segmenter` moves with the stream.
+
+    Attributes:
+        segmenter: cuts the stream into segments.
+        membranes: the P encoder's state by name; None at a segment's start.
+        image_tokens: of the running segment's I-frame.
+        finished: tokens of finished segments, oldest first, at most K.
+        running: tokens of the running segment; None before its first step.
+        last_ns: stamp of the last frame.
+        scored_ns: stamp of the last scores; None before the first.
+    """
+
+    segmenter: Segmenter
+    membranes: dict[str, np.ndarray] | None = None
+    image_tokens: np.ndarray | None = None
+    finished: tuple[Tokens, ...] = ()
+    running: Tokens | None = None
+    last_ns: int | None = None
+    scored_ns: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ActionScores:
+    """What is happening.
+
+    Attributes:
+        stamp_ns: of the frame that brought it.
+        label: a class name, or "unknown".
+        scores: a probability per class, ``(C,) float32``; all 0 where nothing can be said.
+        reason: why it is unknown; "" otherwise.
+        spikes: share of the neurons that fired in the stream's last step, per spiking layer.
+    """
+
+    stamp_ns: int
+    label: str
+    scores: np.ndarray
+    reason: str = ""
+    spikes: dict[str, float] = field(default_factory=dict)
+
+
+class ActionPipeline:
+    """Runs an action model's graphs (`i_frame`, `p_frame`, `head`).
+
+    Args:
+        model: card, name or path.
+        label_rate_hz: scores per second of stream time.
+        confidence: a best score below this is "unknown".
+        min_segments: so many segments must have been seen before anything is said.
+        threads: of onnxruntime.
+
+    Raises:
+        ModelError: no such model, or not one for actions.
+        ParameterError: a rate or threshold that cannot work.
+    """
+
+    def __init__(
+        self,
+        model: ModelCard | str | Path,
+        *,
+        label_rate_hz: float = 5.0,
+        confidence: float = 0.4,
+        min_segments: int = 3,
+        threads: int = 1,
+    ) -> None:
+        self.card = model if isinstance(model, ModelCard) else ModelCard.load(find_model(model))
+        if self.card.task != "action":
+            raise ModelError(
+                f"{self.card.name} is a {self.card.task} model: choose one for actions, such as actions_mhad"
+            )
+        if not label_rate_hz > 0:
+            raise ParameterError(f"label_rate_hz is {label_rate_hz}: it must be above 0")
+        if not 0 <= confidence <= 1:
+            raise ParameterError(f"confidence is {confidence}: it must lie between 0 and 1")
+        if min_segments < 1:
+            raise ParameterError(f"min_segments is {min_segments}: it must be at least 1")
+        self.card.verify()
+        self.classes = self.card.classes
+        self.label_rate_hz, self.confidence, self.min_segments = label_rate_hz, confidence, min_segments
+        self._sessions = {role: open_session(self.card.graph(role), threads=threads) for role in ROLES}
+        p_frame = self._sessions["p_frame"]
+        self._outputs = output_names(p_frame)
+        self._fresh = {
+            value.name: np.zeros(value.shape, np.float32)
+            for value in p_frame.get_inputs()
+            if value.name.startswith("state_")
+        }
+        shapes = {value.name: value.shape for value in self._sessions["head"].get_inputs()}
+        if "i_tokens" not in shapes or len(self._fresh) == len(input_names(p_frame)):
+            raise ModelError(f"{self.card.path}: the graphs are not those of an action model: export it again")
+        _, self.segments, self._places, self._width = shapes["i_tokens"]
+        self._state: ActionState | None = None
+
+    def reset(self) -> None:
+        """Forgets the stream that :meth:`push` follows."""
+        self._state = None
+
+    def push(self, frame: VideoFrame) -> ActionScores | None:
+        """:meth:`step` with the state kept here, for whoever follows one stream."""
+        scores, self._state = self.step(frame, self._state)
+        return scores
+
+    def step(self, frame: VideoFrame, state: ActionState | None) -> tuple[ActionScores | None, ActionState]:
+        """Takes the next frame in output order.
+
+        Args:
+            frame: of a `PacketStream`.
+            state: what the step before gave; None for a new stream. A stamp that runs back starts anew.
+
+        Returns:
+            Scores where it is time for them (see `label_rate_hz`), else None; and the next state.
+        """
+        now = frame.stamp_ns
+        if state is None or (state.last_ns is not None and now < state.last_ns):
+            state = ActionState(Segmenter())
+        rest = state.segmenter.flush() if frame.trusted and frame.type == "I" else None
+        spikes: dict[str, float] = {}
+        if rest is not None:
+            state, spikes = self._advance(state, rest, state.last_ns or now)
+        advance = state.segmenter.push(frame)
+        if advance is not None and advance.starts:
+            finished = (*state.finished, state.running)[-self.segments :] if state.running else state.finished
+            state = replace(state, finished=finished, running=None, membranes=None)
+            if advance.image is not None:
+                state = replace(state, image_tokens=self._look(advance.image))
+        if advance is not None and advance.step is not None:
+            state, spikes = self._advance(state, advance.step, now)
+        elif not frame.trusted:
+            state = replace(state, running=None, membranes=None, image_tokens=None)
+        state = replace(state, last_ns=now)
+        if state.scored_ns is not None and now - state.scored_ns < 0.999e9 / self.label_rate_hz:
+            return None, state
+        return self._say(frame, state, spikes), replace(state, scored_ns=now)
+
+    def classify(
+        self, segments: Iterable[Segment], *, use: tuple[str, ...] = MODALITIES
+    ) -> tuple[np.ndarray, dict[str, float], int]:
+        """Scores a clip that was read in one go.
+
+        Args:
+            segments: in order; the last K are used.
+            use: modalities whose tokens are used; the others' are zero (for measuring the share of each).
+
+        Returns:
+            ``(C,) float32`` probabilities, mean share of neurons firing per step and layer, and number of steps.
+        """
+        tokens, totals, steps, image, looked = [], dict[str, float](), 0, None, None
+        for segment in list(segments)[-self.segments :]:
+            if segment.image is not image:
+                image, looked = segment.image, self._look(segment.image)
+            state = ActionState(Segmenter(), image_tokens=looked)
+            for step in segment.steps:
+                state, spikes = self._advance(state, step, segment.end_ns)
+                steps += 1
+                for layer, share in spikes.items():
+                    totals[layer] = totals.get(layer, 0.0) + share
+            if state.running:
+                tokens.append(_masked(state.running, use, self._places))
+        if not tokens:
+            return np.zeros(len(self.classes), np.float32), {}, 0
+        return self._scores(tokens), {layer: total / steps for layer, total in totals.items()}, steps
+
+    def _look(self, image: np.ndarray) -> np.ndarray:
+        return self._sessions["i_frame"].run(None, {"image": image_input(image)[None]})[0][0]
+
+    def _advance(self, state: ActionState, step: Step, end_ns: int) -> tuple[ActionState, dict[str, float]]:
+        """Moves the P encoder by one step."""
+        if state.image_tokens is None:
+            return state, {}
+        inputs = {
+            "motion": step.motion[None],
+            "residual": step.residual[None],
+            "dt_us": np.array([step.dt_us], np.float32),
+            **(state.membranes or self._fresh),
+        }
+        values = dict(zip(self._outputs, self._sessions["p_frame"].run(None, inputs)))
+        membranes = {name: values[name.replace("state_", "next_")] for name in self._fresh}
+        spikes = {
+            name.removeprefix("spikes_"): float(value[0]) / self._fresh[f"state_{name.removeprefix('spikes_')}"].size
+            for name, value in values.items()
+            if name.startswith("spikes_")
+        }
+        running = Tokens(end_ns, state.image_tokens, values["tokens"][0])
+        return replace(state, membranes=membranes, running=running), spikes
+
+    def _scores(self, tokens: list[Tokens]) -> np.ndarray:
+        count, wanted = len(tokens), self.segments
+        i_tokens = np.zeros((1, wanted, self._places, self._width), np.float32)
+        p_tokens = np.zeros((1, wanted, 2 * self._places, self._width), np.float32)
+        age_s, valid = np.zeros((1, wanted), np.float32), np.zeros((1, wanted), np.float32)
+        for place, token in enumerate(tokens, start=wanted - count):
+            i_tokens[0, place], p_tokens[0, place] = token.image, token.motion_and_residual
+            age_s[0, place], valid[0, place] = (tokens[-1].end_ns - token.end_ns) / 1e9, 1
+        inputs = {"i_tokens": i_tokens, "p_tokens": p_tokens, "age_s": age_s, "valid": valid}
+        logits = self._sessions["head"].run(None, inputs)[0][0]
+        shares = np.exp(logits - logits.max())
+        return np.asarray(shares / shares.sum(), np.float32)
+
+    def _say(self, frame: VideoFrame, state: ActionState, spikes: dict[str, float]) -> ActionScores:
+        nothing = np.zeros(len(self.classes), np.float32)
+        if not frame.trusted:
+            return ActionScores(frame.stamp_ns, UNKNOWN, nothing, f"stream untrusted: {frame.reason}", spikes)
+        tokens = [t for t in (*state.finished, state.running) if t and frame.stamp_ns - t.end_ns <= MAX_AGE_NS]
+        tokens = tokens[-self.segments :]
+        if len(tokens) < self.min_segments:
+            reason = f"{len(tokens)} of {self.min_segments} segments seen"
+            return ActionScores(frame.stamp_ns, UNKNOWN, nothing, reason, spikes)
+        scores = self._scores(tokens)
+        best = int(scores.argmax())
+        if scores[best] < self.confidence:
+            reason = f"best score {scores[best]:.2f} is below {self.confidence:g}"
+            return ActionScores(frame.stamp_ns, UNKNOWN, scores, reason, spikes)
+        return ActionScores(frame.stamp_ns, self.classes[best], scores, "", spikes)
+
+
+def _masked(tokens: Tokens, use: tuple[str, ...], places: int) -> Tokens:
+    """Tokens with those of the unused modalities set to zero."""
+    parts = [tokens.image, tokens.motion_and_residual[:places], tokens.motion_and_residual[places:]]
+    image, motion, residual = (part if name in use else np.zeros_like(part) for name, part in zip(MODALITIES, parts))
+    return Tokens(tokens.end_ns, image, np.concatenate([motion, residual]))
