@@ -224,8 +224,21 @@ class HalsieStream(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, ...], list[Tensor]]:
         """Clips, for training: frames ``(T, B, 3, H, W)``, events ``(T, B, 2*bins, H, W)``, the rest ``(T, B)``."""
         steps = events.shape[0]
-        features = self.frame(frames.flatten(0, 1))
+        features = self._features(frames.flatten(0, 1), frame_valid.flatten())
         return self.step(events.flatten(0, 1), dt_us.flatten(), frame_valid.flatten(), features, state, steps)
+
+    def _features(self, frames: Tensor, frame_valid: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of the frames that came, zeros for the others, which neither cost time nor disturb the norms."""
+        rows = frame_valid.nonzero().flatten()
+        if len(rows) == len(frames):
+            return self.frame(frames)
+        if len(rows) == 0:
+            rows = rows.new_zeros(1)  # every parameter takes part in every step, as DDP wants it
+        quarter, eighth = self.frame(frames[rows])
+        return (
+            quarter.new_zeros(len(frames), *quarter.shape[1:]).index_copy(0, rows, quarter),
+            eighth.new_zeros(len(frames), *eighth.shape[1:]).index_copy(0, rows, eighth),
+        )
 
 
 def warp(features: Tensor, move: Tensor) -> Tensor:

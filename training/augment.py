@@ -1,0 +1,236 @@
+"""From a clip to network inputs: crops, flips and scales of frame, events and label together, damage, lost inputs."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from halsie_ros.datasets.samples import Sample
+from halsie_ros.evaluation.degradations import READ_NOISE, blur
+from halsie_ros.events import Events
+from halsie_ros.events.voxel import bin_counts
+from halsie_ros.simulation.light import TO_LIGHT, to_codes
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """What happens to training clips.
+
+    Attributes:
+        crop: height and width that the network sees.
+        scale: range of the random zoom.
+        steps: network steps per clip; the last ones of the clip are taken.
+        cut: probability that a window is cut in two at a random place, so that step lengths vary.
+        inputs: what the network may see: frames, events or both.
+        only_frames: probability of a clip without events; with `only_events` it makes each sense work alone.
+        only_events: probability of a clip without any frame.
+        blackout: probability that frames end within the clip.
+        drop: probability that a clip loses single frames (each with 0.3).
+        damage: probability that a clip's frames are damaged: dark, over-exposed or blurred alike.
+    """
+
+    crop: tuple[int, int] = (256, 352)
+    scale: tuple[float, float] = (0.75, 1.15)
+    steps: int = 4
+    cut: float = 0.25
+    inputs: tuple[str, ...] = ("frames", "events")
+    only_frames: float = 0.1
+    only_events: float = 0.08
+    blackout: float = 0.3
+    drop: float = 0.1
+    damage: float = 0.4
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "crop", tuple(self.crop))
+        object.__setattr__(self, "scale", tuple(self.scale))
+        object.__setattr__(self, "inputs", tuple(self.inputs))
+        if not self.inputs or set(self.inputs) - {"frames", "events"}:
+            raise ValueError(f"augment.inputs is {self.inputs}: give frames, events or both")
+        if any(side % 32 for side in self.crop):
+            raise ValueError(f"augment.crop is {self.crop}: sides must be multiples of 32")
+        if self.only_frames + self.only_events + self.blackout + self.drop > 1:
+            raise ValueError("augment: only_frames, only_events, blackout and drop add up to more than 1")
+        if "frames" not in self.inputs and (self.only_frames or self.blackout or self.drop or self.damage):
+            raise ValueError("augment: frames are lost or damaged, but inputs has no frames: set those shares to 0")
+        if "events" not in self.inputs and (self.only_frames or self.only_events):
+            raise ValueError("augment: only_frames or only_events, but inputs has no events: set those shares to 0")
+
+
+def make_item(
+    sample: Sample, config: AugmentConfig, random: np.random.Generator, *, classes: int, bins: int, bin_us: int
+) -> dict[str, Tensor]:
+    """A training item of T steps.
+
+    Returns:
+        ``frames (T, 3, h, w)`` RGB 0 … 1, ``events (T, 2*bins, h, w)``, ``dt_us (T,)``, ``frame_valid (T,)`` and
+        ``shares (T, classes, h/4, w/4)``: the share of each class in a cell of 4x4 pixels, adding up to less than 1
+        where pixels have no label, to 0 in steps without one.
+    """
+    height, width = config.crop
+    view = View.random(sample.frames.shape[1:3], config, random)
+    windows = [(start, end, frame) for start, end, frame in cut_windows(sample, config, random, bins * bin_us)]
+    windows = windows[-config.steps :]
+    windows = [(windows[0][0], windows[0][0] + 1, None)] * (config.steps - len(windows)) + windows
+    use_events, seen = lost_inputs(windows, config, random)
+    frames = torch.zeros(config.steps, 3, height, width)
+    events = torch.zeros(config.steps, 2 * bins, height, width)
+    shares = torch.zeros(config.steps, classes, height // 4, width // 4)
+    damage = Damage.random(sample, random) if random.random() < config.damage else None
+    moved = view.events(sample.events)
+    for k, (start, end, index) in enumerate(windows):
+        if use_events:
+            bin_counts(
+                moved.between(start, end),
+                t0_us=start, bin_us=bin_us, bins=bins, height=height, width=width, out=events[k].numpy(),
+            )  # fmt: skip
+        if index is None:
+            continue
+        shares[k] = class_shares(view.labels(sample.labels[index]), classes)
+        if seen[k]:
+            image = view.image(sample.frames[index])
+            frames[k] = torch.from_numpy(damage.apply(image, random) if damage else image).permute(2, 0, 1) / 255
+    return {
+        "frames": frames,
+        "events": events,
+        "dt_us": torch.tensor([float(end - start) for start, end, _ in windows]),
+        "frame_valid": torch.tensor(seen, dtype=torch.float32),
+        "shares": shares,
+    }
+
+
+def cut_windows(
+    sample: Sample, config: AugmentConfig, random: np.random.Generator, longest_us: int
+) -> list[tuple[int, int, int | None]]:
+    """Steps as (start, end, frame at the end or None): windows cut as the pipeline does, and at random besides."""
+    steps: list[tuple[int, int, int | None]] = []
+    for k in range(len(sample)):
+        start, end = sample.bounds_us(k)
+        if random.random() < config.cut and end - start <= 2 * longest_us:
+            edges = [start, int(start + (end - start) * random.uniform(0.15, 0.85)), end]
+        else:
+            edges = [start, end]
+        fine = [start]
+        for left, right in itertools.pairwise(edges):
+            count = -(-(right - left) // longest_us)
+            fine += [left + (right - left) * part // count for part in range(1, count + 1)]
+        steps += [(left, right, k if right == end else None) for left, right in itertools.pairwise(fine)]
+    return steps
+
+
+def lost_inputs(
+    windows: list[tuple[int, int, int | None]], config: AugmentConfig, random: np.random.Generator
+) -> tuple[bool, list[bool]]:
+    """Whether the clip has events, and which steps see a frame."""
+    with_frame = [k for k, window in enumerate(windows) if window[2] is not None]
+    seen = set(with_frame) if "frames" in config.inputs else set()
+    use_events = "events" in config.inputs
+    draw = random.random()
+    edges = np.cumsum((config.only_frames, config.only_events, config.blackout, config.drop))
+    if draw < edges[0]:
+        use_events = False
+    elif draw < edges[1]:
+        seen = set()
+    elif draw < edges[2] and len(with_frame) > 1:
+        seen = set(with_frame[: int(random.integers(1, len(with_frame)))])
+    elif draw < edges[3]:
+        seen = {k for k in seen if random.random() >= 0.3}
+    return use_events, [k in seen for k in range(len(windows))]
+
+
+@dataclass(frozen=True)
+class View:
+    """One crop for frames, events and labels alike: zoom, then crop at (top, left), then mirror."""
+
+    zoom: float
+    top: int
+    left: int
+    mirror: bool
+    crop: tuple[int, int]
+    size: tuple[int, int]
+
+    @classmethod
+    def random(cls, size: tuple[int, int], config: AugmentConfig, random: np.random.Generator) -> View:
+        """A random view of a picture of ``size`` (H, W); the crop may reach beyond a small picture."""
+        zoom = float(random.uniform(*config.scale))
+        scaled = (round(size[0] * zoom), round(size[1] * zoom))
+        top, left = (
+            int(random.integers(min(0, one - crop), max(0, one - crop) + 1)) for one, crop in zip(scaled, config.crop)
+        )
+        return cls(zoom, top, left, bool(random.random() < 0.5), config.crop, scaled)
+
+    def image(self, image: np.ndarray) -> np.ndarray:
+        """``(H, W, 3) uint8`` or ``(H, W) uint8`` to the crop ``(h, w, 3) uint8``; black beyond the picture."""
+        if image.ndim == 2:
+            image = np.repeat(image[:, :, None], 3, 2)
+        tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float()
+        scaled = F.interpolate(tensor, self.size, mode="bilinear", antialias=self.zoom < 1, align_corners=False)
+        return self._place(scaled[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy(), 0)
+
+    def labels(self, labels: np.ndarray) -> np.ndarray:
+        """``(H, W) uint8`` ids to the crop, nearest; 255 beyond the picture."""
+        rows = ((np.arange(self.size[0]) + 0.5) / self.size[0] * labels.shape[0]).astype(int)
+        columns = ((np.arange(self.size[1]) + 0.5) / self.size[1] * labels.shape[1]).astype(int)
+        return self._place(labels[rows][:, columns], 255)
+
+    def events(self, events: Events) -> Events:
+        """Events moved into the crop; those outside are dropped."""
+        x = (events.x * self.zoom).astype(np.int64) - self.left
+        y = (events.y * self.zoom).astype(np.int64) - self.top
+        if self.mirror:
+            x = self.crop[1] - 1 - x
+        inside = (x >= 0) & (x < self.crop[1]) & (y >= 0) & (y < self.crop[0])
+        return Events.of(x[inside], y[inside], events.t_us[inside], events.polarity[inside])
+
+    def _place(self, picture: np.ndarray, fill: int) -> np.ndarray:
+        height, width = self.crop
+        out = np.full((height, width, *picture.shape[2:]), fill, np.uint8)
+        part = picture[max(self.top, 0) : self.top + height, max(self.left, 0) : self.left + width]
+        top, left = max(-self.top, 0), max(-self.left, 0)
+        out[top : top + part.shape[0], left : left + part.shape[1]] = part
+        return out[:, ::-1].copy() if self.mirror else out
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What the frames of a clip suffer, of the kinds that evaluation has, of random strength."""
+
+    kind: str
+    strength: float
+    direction: np.ndarray
+
+    @classmethod
+    def random(cls, sample: Sample, random: np.random.Generator) -> Damage:
+        """Dark (2 to 48 times less light), over-exposed (2 to 8 times more) or blurred (7 to 25 px)."""
+        kind = ("dark", "overexposed", "blur")[int(random.integers(3))]
+        low, high = {"dark": (2.0, 48.0), "overexposed": (2.0, 8.0), "blur": (7.0, 25.0)}[kind]
+        angle = random.uniform(0, np.pi)
+        motion = sample.motion_px
+        if motion is None or np.hypot(*motion) < 0.5:
+            motion = np.array([np.cos(angle), np.sin(angle)])
+        return cls(kind, float(np.exp(random.uniform(np.log(low), np.log(high)))), motion)
+
+    def apply(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """``(h, w, 3) uint8`` to the same."""
+        if self.kind == "blur":
+            return blur(image, self.direction, round(self.strength))
+        light = TO_LIGHT[image]
+        if self.kind == "overexposed":
+            return to_codes(light * self.strength)
+        noise = random.standard_normal(light.shape, np.float32) * np.float32(READ_NOISE)
+        return to_codes(light / self.strength + noise)
+
+
+def class_shares(labels: np.ndarray, classes: int) -> Tensor:
+    """Share of each class in every cell of 4x4 pixels: ``(h, w) uint8`` to ``(classes, h/4, w/4)``."""
+    height, width = labels.shape
+    cell = (np.arange(height) // 4)[:, None] * (width // 4) + (np.arange(width) // 4)
+    known = labels < classes
+    counts = np.bincount(
+        labels[known].astype(np.int64) * (height * width // 16) + cell[known], minlength=classes * height * width // 16
+    )
+    return torch.from_numpy((counts / 16).astype(np.float32).reshape(classes, height // 4, width // 4))

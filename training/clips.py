@@ -1,0 +1,193 @@
+"""Where training clips come from: `Sample`s (frames, events between them, labels) of any source, packed or made anew.
+
+Packing (`python -m training.clips CONFIG --out DIR --seeds N`) writes each clip once, so that epochs need not
+simulate again; `train.packed` of a config names the folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from halsie_ros.datasets.samples import Sample, SampleProtocol, samples
+from halsie_ros.events import Events
+
+
+class ClipSource(Protocol):
+    """A numbered set of clips."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def sample(self, index: int, seed: int | None) -> Sample:
+        """One clip; ``seed`` varies what is simulated, None is the fixed version for validation."""
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """Where clips come from.
+
+    Attributes:
+        kind: "camvid", "scene", "dsec", "mvsec" or "ddd17".
+        root: folder of the data set; scenes have none.
+        split: of the data set; for scenes "train" or "validation", which are different streets.
+        frames: frames per clip.
+        count: clips of a scene source; 0 (all) for the others.
+        packed: folder of packed clips to read instead, "" for none.
+    """
+
+    kind: str
+    root: str = ""
+    split: str = "train"
+    frames: int = 4
+    count: int = 0
+    packed: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in SOURCES:
+            raise ValueError(f"source kind is {self.kind!r}: give one of {', '.join(SOURCES)}")
+        if (self.kind == "scene") == bool(self.root):
+            raise ValueError(f"source kind {self.kind} with root {self.root!r}: only data sets have a root")
+        if self.frames < 1 or self.count < 0:
+            raise ValueError(f"source frames {self.frames}, count {self.count}: give at least 1 and 0")
+
+    def open(self) -> ClipSource:
+        """The source that this describes."""
+        return PackedClips(Path(self.packed)) if self.packed else SOURCES[self.kind](self)
+
+
+class CamVidClips:
+    """CamVid's stills as ends of simulated motions, its video as it is."""
+
+    def __init__(self, config: SourceConfig) -> None:
+        from halsie_ros.datasets.camvid import load
+
+        self._data, self._frames = load(config.root, config.split), config.frames
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def sample(self, index: int, seed: int | None) -> Sample:
+        """See `ClipSource.sample`."""
+        return self._data.sample(index, frames=self._frames, seed=seed)
+
+
+class SequenceClips:
+    """Clips of a data set of recordings, listed once at the start; nothing is simulated: seeds change nothing."""
+
+    def __init__(self, config: SourceConfig) -> None:
+        import importlib
+
+        module = importlib.import_module(f"halsie_ros.datasets.{config.kind}")
+        protocol = SampleProtocol(frames=config.frames)
+        self._samples = [
+            sample for sequence in module.load(config.root, config.split) for sample in samples(sequence, protocol)
+        ]
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def sample(self, index: int, seed: int | None) -> Sample:
+        """See `ClipSource.sample`."""
+        return self._samples[index]
+
+
+class PackedClips:
+    """Clips that `pack` wrote."""
+
+    def __init__(self, folder: Path) -> None:
+        self._files = sorted(folder.glob("*.npz"))
+        if not self._files:
+            raise FileNotFoundError(f"{folder}: no packed clips; write them with `python -m training.clips`")
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def sample(self, index: int, seed: int | None) -> Sample:
+        """See `ClipSource.sample`; a packed clip is what it is."""
+        return load_clip(self._files[index])
+
+
+def save_clip(path: Path, sample: Sample) -> None:
+    """Writes a clip as .npz, not compressed: reading must be quick."""
+    t0_us = sample.t0_us
+    np.savez(
+        path,
+        name=sample.name,
+        t_us=sample.t_us - t0_us,
+        frames=sample.frames,
+        labels=sample.labels,
+        motion_px=np.full(2, np.nan) if sample.motion_px is None else sample.motion_px,
+        x=sample.events.x,
+        y=sample.events.y,
+        t=(sample.events.t_us - t0_us).astype(np.uint32),
+        p=np.packbits(sample.events.polarity),
+    )
+
+
+def load_clip(path: Path) -> Sample:
+    """Reads a clip of `save_clip`; its time starts at 0."""
+    with np.load(path) as file:
+        t = file["t"].astype(np.int64)
+        labels, motion = file["labels"], file["motion_px"]
+        return Sample(
+            name=str(file["name"]),
+            t_us=file["t_us"],
+            t0_us=0,
+            frames=file["frames"],
+            events=Events(file["x"], file["y"], t, np.unpackbits(file["p"], count=len(t)).astype(bool)),
+            labels=labels,
+            labelled=(labels != 255).any((1, 2)),
+            motion_px=None if np.isnan(motion).any() else motion,
+        )
+
+
+def _scene(config: SourceConfig) -> ClipSource:
+    from training.scenes import SceneClips
+
+    return SceneClips(config.split, config.count, config.frames)
+
+
+SOURCES: dict[str, Callable[[SourceConfig], ClipSource]] = {
+    "camvid": CamVidClips,
+    "scene": _scene,
+    "dsec": SequenceClips,
+    "mvsec": SequenceClips,
+    "ddd17": SequenceClips,
+}
+
+
+def pack(source: ClipSource, folder: Path, seeds: int, first: int = 0, stride: int = 1) -> None:
+    """Writes ``seeds`` versions of every clip; what is there already is kept. ``first``/``stride`` share the work."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in range(seeds):
+        for index in range(first, len(source), stride):
+            path = folder / f"{seed:02d}_{index:05d}.npz"
+            if not path.exists():
+                temporary = path.with_name(f".{path.stem}.part.npz")
+                save_clip(temporary, source.sample(index, seed))
+                temporary.replace(path)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; see the module's text."""
+    from training.segmentation import SegmentationConfig
+
+    parser = argparse.ArgumentParser(description="Write a config's training clips to a folder.")
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=1, help="versions of every clip, each with its own simulation")
+    parser.add_argument("--share", default="0/1", help="i/n: this process packs every n-th clip from the i-th on")
+    args = parser.parse_args(arguments)
+    first, stride = (int(part) for part in args.share.split("/"))
+    pack(SegmentationConfig.load(args.config).train.open(), args.out, args.seeds, first, stride)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,264 @@
+"""Trains a segmentation network.
+
+python -m training.segmentation training/configs/halsie_scene.yaml --run runs/scene --resume auto
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import yaml
+from torch import Tensor, nn
+
+from halsie_ros.events.voxel import bin_counts
+from halsie_ros.segmentation.labels import CLASS_SETS
+from training.augment import AugmentConfig, cut_windows, make_item
+from training.clips import SourceConfig
+from training.export import BIN_US
+from training.loop import LoopConfig, train
+from training.networks.halsie import HalsieStream, StreamConfig
+
+
+@dataclass(frozen=True)
+class SegmentationConfig:
+    """A training recipe.
+
+    Attributes:
+        class_set: name in `halsie_ros.segmentation.labels`.
+        network: see `StreamConfig`.
+        train: clips to train on.
+        validation: clips to validate on.
+        validation_stride: every how manyth validation clip is used.
+        augment: see `AugmentConfig`.
+        loop: see `LoopConfig`.
+        card: the model card's data, licence, commercial_use, recipe and inputs.
+        imagenet: MobileNetV2 weights to start the frame branch from, "" for none.
+        start: checkpoint whose average the network starts from, "" for none.
+        class_weights: classes weigh ``share ** -class_weights`` (0: all the same), by their share of `train`.
+        frozen_norms: batch norms keep their running statistics (for comparisons across numbers of processes).
+    """
+
+    class_set: str
+    network: StreamConfig
+    train: SourceConfig
+    validation: SourceConfig
+    augment: AugmentConfig
+    loop: LoopConfig
+    card: dict[str, Any] = field(default_factory=dict)
+    validation_stride: int = 1
+    imagenet: str = ""
+    start: str = ""
+    class_weights: float = 0.25
+    frozen_norms: bool = False
+
+    def __post_init__(self) -> None:
+        if self.class_set not in CLASS_SETS:
+            raise ValueError(f"class_set is {self.class_set!r}: give one of {', '.join(CLASS_SETS)}")
+        if self.network.classes != len(CLASS_SETS[self.class_set]):
+            raise ValueError(
+                f"network.classes is {self.network.classes}, {self.class_set} has {len(CLASS_SETS[self.class_set])}"
+            )
+        if self.imagenet and self.start:
+            raise ValueError("imagenet and start both give first weights: keep one")
+        if self.validation_stride < 1 or not 0 <= self.class_weights <= 1:
+            raise ValueError("validation_stride must be at least 1 and class_weights between 0 and 1")
+        missing = {"data", "licence", "commercial_use", "recipe", "inputs"} - set(self.card)
+        if missing:
+            raise ValueError(f"card lacks {', '.join(sorted(missing))}")
+        if tuple(self.card["inputs"]) != self.augment.inputs:
+            raise ValueError(f"card.inputs is {self.card['inputs']}, augment.inputs {list(self.augment.inputs)}")
+
+    @classmethod
+    def load(cls, path: Path) -> SegmentationConfig:
+        """Reads a YAML file; an unknown key is refused."""
+        return build(cls, yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
+
+
+PARTS = {
+    "network": StreamConfig,
+    "train": SourceConfig,
+    "validation": SourceConfig,
+    "augment": AugmentConfig,
+    "loop": LoopConfig,
+}
+
+
+def build(kind: Any, values: dict[str, Any], where: str) -> Any:
+    """A dataclass from a mapping, parts included.
+
+    Raises:
+        ValueError: a key that the dataclass does not have, one that it needs, or a value it refuses.
+    """
+    names = {one.name for one in dataclasses.fields(kind)}
+    if unknown := set(values) - names:
+        raise ValueError(f"{where}: unknown {', '.join(sorted(unknown))}; known are {', '.join(sorted(names))}")
+    parts = PARTS if kind is SegmentationConfig else {}
+    filled = {
+        name: build(parts[name], value, f"{where}: {name}") if name in parts else _tuples(value)
+        for name, value in values.items()
+    }
+    try:
+        return kind(**filled)
+    except TypeError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class SegmentationTask:
+    """A `training.loop.Task`: clips in, class shares out."""
+
+    def __init__(self, config: SegmentationConfig) -> None:
+        self.config = config
+        self.network: nn.Module = HalsieStream(config.network)
+        if config.imagenet:
+            self.network.frame_branch.things.load_imagenet(Path(config.imagenet))
+        if config.start:
+            saved = torch.load(config.start, map_location="cpu", weights_only=True)
+            self.network.load_state_dict(saved["average"])
+        if config.frozen_norms:
+            self.network = FrozenNorms(self.network)
+        self._clips = config.train.open()
+        self._validation = config.validation.open()
+        self._weights = self._class_weights()
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    def item(self, index: int, random: np.random.Generator) -> dict[str, Tensor]:
+        """See `training.loop.Task`."""
+        sample = self._clips.sample(index, int(random.integers(1 << 30)))
+        network = self.config.network
+        return make_item(sample, self.config.augment, random, classes=network.classes, bins=network.bins, bin_us=BIN_US)
+
+    def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        """Cross entropy against the classes' shares in each cell, averaged over each item's labelled area."""
+        frames, events, dt_us, valid, shares = (
+            batch[name].transpose(0, 1) for name in ("frames", "events", "dt_us", "frame_valid", "shares")
+        )
+        scores, _, spikes = network(frames, events, dt_us, valid)
+        steps, items = events.shape[:2]
+        target = shares.flatten(0, 1) * self._weights.to(scores.device).view(1, -1, 1, 1)
+        per_step = -(target * F.log_softmax(scores.float(), 1)).sum((1, 2, 3)).view(steps, items)
+        area = target.sum((1, 2, 3)).view(steps, items)
+        loss = (per_step.sum(0) / area.sum(0).clamp(min=1.0)).mean()
+        return loss, {f"spikes/{k}": float(layer.detach().mean()) for k, layer in enumerate(spikes)}
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """mIoU of the last frame of each validation clip, with all inputs, and with the last frame lost."""
+        clips = range(0, len(self._validation), self.config.validation_stride)
+        with_all, without = (np.zeros((self.config.network.classes,) * 2, np.int64) for _ in range(2))
+        for index in clips:
+            sample = self._validation.sample(index, None)
+            for confusion, lost in ((with_all, 0), (without, 2)):
+                predicted = run_clip(network, sample, self.config.augment.inputs, lost)
+                label = sample.labels[-1]
+                known = label < self.config.network.classes
+                np.add.at(confusion, (label[known], predicted[known]), 1)
+        full, blackout = mean_iou(with_all), mean_iou(without)
+        return {"score": full + blackout, "miou": full, "miou_blackout_2": blackout}
+
+    def _class_weights(self) -> Tensor:
+        counts = np.ones(self.config.network.classes)
+        if self.config.class_weights:
+            for index in range(0, len(self._clips), max(1, len(self._clips) // 60)):
+                label = self._clips.sample(index, 0).labels[-1]
+                counts += np.bincount(label[label < len(counts)], minlength=len(counts))
+        weights = np.maximum(counts / counts.sum(), 1e-3) ** -self.config.class_weights
+        return torch.from_numpy((weights / weights.mean()).astype(np.float32))
+
+
+class FrozenNorms(nn.Module):
+    """A network whose batch norms stay in evaluation, whatever mode it is in."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def train(self, mode: bool = True) -> FrozenNorms:
+        """As `nn.Module.train`, except for the norms."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
+
+    def forward(self, *inputs: Any) -> Any:
+        """The network's own."""
+        return self.network(*inputs)
+
+
+@torch.no_grad()
+def run_clip(network: nn.Module, sample: Any, inputs: tuple[str, ...], lost: int = 0) -> np.ndarray:
+    """The mask ``(H, W)`` at a clip's end, stepped as the pipeline does; the last ``lost`` frames do not arrive."""
+    device = next(network.parameters()).device
+    height, width = sample.labels.shape[1:]
+    padded = (-(-height // 32) * 32, -(-width // 32) * 32)
+    config = AugmentConfig(cut=0.0)
+    network = getattr(network, "network", network)
+    bins = network.config.bins
+    state: tuple[Tensor | None, ...] = (None,) * 4
+    scores = torch.empty(0)
+    for start, end, index in cut_windows(sample, config, np.random.default_rng(0), bins * BIN_US):
+        events = torch.zeros(1, 2 * bins, *padded)
+        if "events" in inputs:
+            bin_counts(
+                sample.events.between(start, end),
+                t0_us=start, bin_us=BIN_US, bins=bins, height=padded[0], width=padded[1], out=events[0].numpy(),
+            )  # fmt: skip
+        seen = index is not None and index < len(sample) - lost and "frames" in inputs
+        image = torch.zeros(1, 3, *padded)
+        if seen:
+            frame = torch.from_numpy(sample.frames[index])
+            frame = frame if frame.ndim == 3 else frame[..., None].expand(-1, -1, 3)
+            image = F.pad(
+                frame.permute(2, 0, 1)[None].float() / 255, (0, padded[1] - width, 0, padded[0] - height), "replicate"
+            )
+        scores, state, _ = network.step(
+            events.to(device),
+            torch.tensor([float(end - start)], device=device),
+            torch.tensor([float(seen)], device=device),
+            network.frame(image.to(device)),
+            state,
+        )
+    full = F.interpolate(scores.float(), scale_factor=4.0, mode="bilinear", align_corners=False)
+    return full[0, :, :height, :width].argmax(0).cpu().numpy()
+
+
+def mean_iou(confusion: np.ndarray) -> float:
+    """Mean intersection over union of the classes that occur, from counts ``(C, C)`` [truth, predicted]."""
+    both = np.diag(confusion)
+    union = confusion.sum(0) + confusion.sum(1) - both
+    present = confusion.sum(1) > 0
+    return float((both[present] / union[present]).mean()) if present.any() else 0.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; see the module's text."""
+    parser = argparse.ArgumentParser(description="Train a segmentation network.")
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--run", type=Path, required=True, help="folder for checkpoints and curves")
+    parser.add_argument("--resume", help="auto, or a checkpoint")
+    parser.add_argument("--packed", help="folder of packed training clips, in place of the config's")
+    parser.add_argument("--steps", type=int, help="in place of the config's")
+    args = parser.parse_args(arguments)
+    config = SegmentationConfig.load(args.config)
+    if args.packed:
+        config = dataclasses.replace(config, train=dataclasses.replace(config.train, packed=args.packed))
+    if args.steps:
+        config = dataclasses.replace(config, loop=dataclasses.replace(config.loop, steps=args.steps))
+    train(SegmentationTask(config), config.loop, args.run, resume=args.resume, about=asdict(config))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
