@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_DTYPES = tuple((name, np.dtype(kind)) for name, kind in (("x", "u2"), ("y", "u2"), ("t_us", "i8"), ("polarity", "?")))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Events:
@@ -25,11 +27,11 @@ class Events:
     polarity: np.ndarray
 
     def __post_init__(self) -> None:
-        for name, dtype in (("x", np.uint16), ("y", np.uint16), ("t_us", np.int64), ("polarity", np.bool_)):
+        for name, dtype in _DTYPES:
             array = getattr(self, name)
             if array.dtype != dtype or array.ndim != 1 or len(array) != len(self.t_us):
                 raise ValueError(
-                    f"Events.{name} is {array.dtype} of shape {array.shape}: give {np.dtype(dtype)} "
+                    f"Events.{name} is {array.dtype} of shape {array.shape}: give {dtype} "
                     f"of shape ({len(self.t_us)},), or use Events.of() to convert"
                 )
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from halsie_ros.errors import CodecError
 from halsie_ros.events.codecs import PacketDecoder, Triggers, event_array, packet_codec, sort_for_writing
-from halsie_ros.events.codecs.batch import span_of
+from halsie_ros.events.codecs.batch import columns, span_of
 from halsie_ros.events.events import Events
 from halsie_ros.events.layout import known_definition, parse_layout
 
@@ -64,7 +64,7 @@ class EventBatch:
     encoding: str
     seq: int | None = None
     lost: int = 0
-    triggers: Triggers = field(default_factory=Triggers.empty)
+    triggers: Triggers = field(default_factory=lambda: Triggers.with_room(0))
     dropped: dict[str, int] = field(default_factory=dict)
     sensor_clock: bool = False
     span_us: tuple[int, int] | None = None
@@ -155,8 +155,9 @@ class EventTopicDecoder:
             raise CodecError(f"message cut short: {count} events need {end} bytes, {len(data)} are there")
         rest = self._rest + start
         rest[5] = count
-        x, y, t, p, off_sensor = event_array.decode(data, self._first + start, self._stride, rest, width, height)
-        events = Events(x, y, t, p)
+        x, y, t, p = columns(count)
+        kept = event_array.decode(data, self._first + start, self._stride, rest, width, height, x, y, t, p)
+        events, off_sensor = Events(x[:kept], y[:kept], t[:kept], p[:kept]), count - kept
         return EventBatch(
             events,
             stamp_ns,
@@ -164,7 +165,7 @@ class EventTopicDecoder:
             width,
             height,
             "event_array",
-            dropped={"off_sensor": int(off_sensor)} if off_sensor else {},
+            dropped={"off_sensor": off_sensor} if off_sensor else {},
             span_us=span_of(events),
         )
 

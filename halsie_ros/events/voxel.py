@@ -10,13 +10,18 @@ import numba
 import numpy as np
 
 from halsie_ros.errors import ParameterError
+from halsie_ros.events.buffer import GridBuffer, checked, zeroed
 from halsie_ros.events.events import Events
+
+_NO_LOG = np.empty(0, np.int32)
 
 
 @numba.njit(cache=True, nogil=True)
-def _bin_counts(x, y, t, p, t0_us, bin_us, bins, grid):
+def _bin_counts(x, y, t, p, t0_us, bin_us, bins, grid, log):
+    """Adds counts to ``grid``; notes each touched cell in ``log`` unless that is empty; returns how many."""
     height, width = grid.shape[1], grid.shape[2]
     index = 0
+    logged = 0
     lower = t0_us
     upper = t0_us + bin_us
     last = t0_us + (bins - 1) * bin_us
@@ -34,11 +39,35 @@ def _bin_counts(x, y, t, p, t0_us, bin_us, bins, grid):
                 lower = t0_us + index * bin_us
                 upper = lower + bin_us
         if x[i] < width and y[i] < height:
-            grid[2 * index + np.int64(p[i]), y[i], x[i]] += np.float32(1)
+            channel = 2 * index + np.int64(p[i])
+            grid[channel, y[i], x[i]] += np.float32(1)
+            if len(log):
+                log[logged] = (channel * height + y[i]) * width + x[i]
+                logged += 1
+    return logged
+
+
+def check_bins(bins: int, bin_us: int) -> None:
+    """Raises ParameterError unless there is at least one bin of at least 1 us."""
+    if bins < 1 or bin_us < 1:
+        raise ParameterError(f"bins {bins} of {bin_us} us: both must be at least 1")
+
+
+def add_bin_counts(events: Events, t0_us: int, bin_us: int, bins: int, buffer: GridBuffer) -> None:
+    """Adds the events to the counts that ``buffer`` holds; as `bin_counts` otherwise."""
+    log = buffer.log(len(events))
+    buffer.logged(_bin_counts(events.x, events.y, events.t_us, events.polarity, t0_us, bin_us, bins, buffer.array, log))
 
 
 def bin_counts(
-    events: Events, *, t0_us: int, bin_us: int, bins: int, height: int, width: int, out: np.ndarray | None = None
+    events: Events,
+    *,
+    t0_us: int,
+    bin_us: int,
+    bins: int,
+    height: int,
+    width: int,
+    out: np.ndarray | GridBuffer | None = None,
 ) -> np.ndarray:
     """Counts per polarity and anchored bin: the grid that the streaming network eats.
 
@@ -52,7 +81,7 @@ def bin_counts(
         bins: number of bins.
         height: rows.
         width: columns.
-        out: a ``(2 * bins, height, width) float32`` array to fill, zeroed here; None makes one.
+        out: a ``(2 * bins, height, width) float32`` array or buffer to fill, zeroed here; None makes one.
 
     Returns:
         ``(2 * bins, height, width) float32``; channel = 2 * bin + polarity (off 0, on 1).
@@ -60,16 +89,23 @@ def bin_counts(
     Raises:
         ParameterError: no bins, no width of a bin, or an `out` of another shape.
     """
-    if bins < 1 or bin_us < 1:
-        raise ParameterError(f"bins {bins} of {bin_us} us: both must be at least 1")
-    grid = _zeroed((2 * bins, height, width), out)
-    _bin_counts(events.x, events.y, events.t_us, events.polarity, t0_us, bin_us, bins, grid)
+    check_bins(bins, bin_us)
+    shape = (2 * bins, height, width)
+    if isinstance(out, GridBuffer):
+        grid = checked(shape, out)
+        out.clear()
+        add_bin_counts(events, t0_us, bin_us, bins, out)
+        return grid
+    grid = zeroed(shape, out)
+    _bin_counts(events.x, events.y, events.t_us, events.polarity, t0_us, bin_us, bins, grid, _NO_LOG)
     return grid
 
 
 @numba.njit(cache=True, nogil=True)
-def _voxel_any_order(x, y, t, p, t0_us, t1_us, scale, grid):
+def _voxel_any_order(x, y, t, p, t0_us, t1_us, scale, grid, log):
+    """Adds events to ``grid``; notes the lower touched cell in ``log`` unless that is empty; returns how many."""
     bins, height, width = grid.shape
+    logged = 0
     for i in range(len(t)):
         if t[i] < t0_us or t[i] > t1_us or x[i] >= width or y[i] >= height:
             continue
@@ -80,6 +116,10 @@ def _voxel_any_order(x, y, t, p, t0_us, t1_us, scale, grid):
         grid[index, y[i], x[i]] += value * (np.float32(1) - right)
         if index + 1 < bins:
             grid[index + 1, y[i], x[i]] += value * right
+        if len(log):
+            log[logged] = (index * height + y[i]) * width + x[i]
+            logged += 1
+    return logged
 
 
 @numba.njit(cache=True, nogil=True)
@@ -140,7 +180,7 @@ def voxel_grid(
     width: int,
     t0_us: int | None = None,
     t1_us: int | None = None,
-    out: np.ndarray | None = None,
+    out: np.ndarray | GridBuffer | None = None,
     bins: int = 10,
 ) -> np.ndarray:
     """The time-normalised voxel grid with bilinear weights in time (Zhu et al., CVPR 2019, eq. 1 and 2).
@@ -162,110 +202,26 @@ def voxel_grid(
     """
     if bins < 1:
         raise ParameterError(f"bins {bins}: at least 1 is needed")
+    shape = (bins, height, width)
     if not len(events):
-        return _zeroed((bins, height, width), out)
+        return zeroed(shape, out)
     t = events.t_us
     t0 = int(t[0]) if t0_us is None else t0_us
     t1 = int(t[-1]) if t1_us is None else t1_us
     scale = (bins - 1) / (t1 - t0) if t1 > t0 else 0.0
+    columns = (events.x, events.y, t, events.polarity)
     # Below about one event per 8 cells the passes over whole planes cost more than they save.
     if 8 * len(events) > bins * height * width:
-        grid = _checked((bins, height, width), out)
-        pair = np.empty((height, width, 2), np.float32)
-        if _voxel_by_time(events.x, events.y, t, events.polarity, t0, t1, scale, grid, pair):
+        grid = checked(shape, out)
+        if isinstance(out, GridBuffer):
+            out.touch_all()
+        if _voxel_by_time(*columns, t0, t1, scale, grid, np.empty((height, width, 2), np.float32)):
             return grid
-        grid.fill(0)
-    else:
-        grid = _zeroed((bins, height, width), out)
-    _voxel_any_order(events.x, events.y, t, events.polarity, t0, t1, scale, grid)
-    return grid
-
-
-@numba.njit(cache=True, nogil=True)
-def _histogram(x, y, t, p, t0_us, t1_us, grid):
-    height, width = grid.shape[1], grid.shape[2]
-    for i in range(len(t)):
-        if t[i] > t0_us and t[i] <= t1_us and x[i] < width and y[i] < height:
-            grid[np.int64(p[i]), y[i], x[i]] += np.float32(1)
-
-
-def histogram(
-    events: Events,
-    *,
-    height: int,
-    width: int,
-    t0_us: int | None = None,
-    t1_us: int | None = None,
-    out: np.ndarray | None = None,
-) -> np.ndarray:
-    """Counts per pixel and polarity of the events in ``(t0, t1]`` (None: no bound), ``(2, height, width) float32``."""
-    grid = _zeroed((2, height, width), out)
-    lower, upper = _bounds(t0_us, t1_us)
-    _histogram(events.x, events.y, events.t_us, events.polarity, lower, upper, grid)
-    return grid
-
-
-@numba.njit(cache=True, nogil=True)
-def _time_surface(x, y, t, p, t0_us, t1_us, tau_us, grid):
-    height, width = grid.shape[1], grid.shape[2]
-    for i in range(len(t)):
-        if t[i] > t0_us and t[i] <= t1_us and x[i] < width and y[i] < height:
-            fresh = np.float32(np.exp((t[i] - t1_us) / tau_us))
-            channel = np.int64(p[i])
-            grid[channel, y[i], x[i]] = max(grid[channel, y[i], x[i]], fresh)
-
-
-def time_surface(
-    events: Events,
-    *,
-    height: int,
-    width: int,
-    t0_us: int | None = None,
-    t1_us: int | None = None,
-    out: np.ndarray | None = None,
-    tau_us: float = 50_000.0,
-) -> np.ndarray:
-    """``exp((t_last - t1) / tau)`` per pixel and polarity (Lagorce et al., HOTS, 2017), 0 where nothing fired.
-
-    Args:
-        events: in any order.
-        height: rows.
-        width: columns.
-        t0_us: events at or before are left out; None: no bound.
-        t1_us: the time of the surface; None: the newest event's.
-        out: a ``(2, height, width) float32`` array to fill; None makes one.
-        tau_us: time constant of the decay.
-
-    Returns:
-        ``(2, height, width) float32`` in 0 to 1.
-    """
-    if tau_us <= 0:
-        raise ParameterError(f"tau_us {tau_us}: must be above 0")
-    grid = _zeroed((2, height, width), out)
-    if not len(events):
+    if isinstance(out, GridBuffer):
+        grid = checked(shape, out)
+        out.clear()
+        out.logged(_voxel_any_order(*columns, t0, t1, scale, grid, out.log(len(events), height * width)))
         return grid
-    lower, upper = _bounds(t0_us, int(events.t_us.max()) if t1_us is None else t1_us)
-    _time_surface(events.x, events.y, events.t_us, events.polarity, lower, upper, float(tau_us), grid)
+    grid = zeroed(shape, out)
+    _voxel_any_order(*columns, t0, t1, scale, grid, _NO_LOG)
     return grid
-
-
-def _bounds(t0_us: int | None, t1_us: int | None) -> tuple[int, int]:
-    limits = np.iinfo(np.int64)
-    return (int(limits.min) if t0_us is None else t0_us), (int(limits.max) if t1_us is None else t1_us)
-
-
-def _checked(shape: tuple[int, ...], out: np.ndarray | None) -> np.ndarray:
-    """An array of ``shape``: `out`, if it fits, else a new one whose content is not defined."""
-    if out is None:
-        return np.empty(shape, np.float32)
-    if out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous:
-        raise ParameterError(f"out is {out.dtype} of shape {out.shape}: give C-contiguous float32 of shape {shape}")
-    return out
-
-
-def _zeroed(shape: tuple[int, ...], out: np.ndarray | None) -> np.ndarray:
-    if out is None:
-        return np.zeros(shape, np.float32)
-    out = _checked(shape, out)
-    out.fill(0)
-    return out

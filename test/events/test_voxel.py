@@ -7,7 +7,8 @@ import pytest
 
 from halsie_ros.errors import ParameterError
 from halsie_ros.events import Events
-from halsie_ros.events.voxel import bin_counts, histogram, time_surface, voxel_grid
+from halsie_ros.events.buffer import GridBuffer
+from halsie_ros.events.voxel import bin_counts, voxel_grid
 
 
 def reference_voxel(events, bins, height, width, t0, t1):
@@ -82,25 +83,20 @@ def test_voxel_grid_of_one_instant_lies_in_the_first_plane():
     assert grid[:, 0, 0].tolist() == [2, 0, 0, 0]
 
 
-def test_histogram_counts_by_polarity_in_its_window():
-    events = Events.of([0, 0, 1, 5], [0, 0, 0, 0], [10, 11, 12, 12], [1, 1, 0, 1])
-    assert histogram(events, height=1, width=2)[:, 0].tolist() == [[0, 1], [2, 0]]
-    assert histogram(events, height=1, width=2, t0_us=10, t1_us=11)[:, 0].tolist() == [[0, 0], [1, 0]]
+@pytest.mark.parametrize("counts", [(5000, 10, 300, 0, 10), (40, 5000, 40)])
+def test_buffer_gives_what_a_fresh_grid_gives_use_after_use(random_events, counts):
+    buffer = GridBuffer((10, 24, 32))
+    for seed, count in enumerate(counts):
+        events = random_events(count, 40, 30, seed=seed)
+        size = {"bins": 10, "height": 24, "width": 32}
+        assert np.array_equal(voxel_grid(events, **size, out=buffer), voxel_grid(events, **size))
+        size = {"t0_us": 5000, "bin_us": 10_000, "bins": 5, "height": 24, "width": 32}
+        assert np.array_equal(bin_counts(events, **size, out=buffer), bin_counts(events, **size))
 
 
-def test_time_surface_decays_from_the_newest_event_of_a_pixel():
-    events = Events.of([0, 0, 1], [0, 0, 0], [0, 50, 100], [1, 1, 0])
-    surface = time_surface(events, height=1, width=2, tau_us=50)
-    assert np.allclose(surface[:, 0], [[0, 1], [np.exp(-1), 0]])
-    later = time_surface(events, height=1, width=2, tau_us=50, t0_us=0, t1_us=150)
-    assert np.allclose(later[:, 0], [[0, np.exp(-1)], [np.exp(-2), 0]])
-
-
-@pytest.mark.parametrize("function", [histogram, time_surface, voxel_grid])
-def test_no_events_make_a_grid_of_zeros(function):
+def test_no_events_make_a_grid_of_zeros():
     out = np.ones((2, 3, 4), np.float32)
-    keywords = {"bins": 2} if function is voxel_grid else {}
-    assert function(Events.empty(), height=3, width=4, out=out, **keywords) is out
+    assert voxel_grid(Events.empty(), bins=2, height=3, width=4, out=out) is out
     assert not out.any()
 
 
@@ -109,9 +105,9 @@ def test_no_events_make_a_grid_of_zeros(function):
     [
         (lambda e: bin_counts(e, t0_us=0, bin_us=10, bins=0, height=1, width=1), "bins 0 of 10 us"),
         (lambda e: voxel_grid(e, bins=0, height=1, width=1), "bins 0"),
-        (lambda e: time_surface(e, height=1, width=1, tau_us=0), "tau_us 0"),
-        (lambda e: histogram(e, height=1, width=1, out=np.zeros((1, 1, 1), np.float32)), r"give C-contiguous float32"),
-        (lambda e: histogram(e, height=1, width=1, out=np.zeros((2, 1, 1))), r"out is float64"),
+        (lambda e: voxel_grid(e, bins=2, height=1, width=1, out=np.zeros((1, 1, 1), np.float32)), "give C-contiguous"),
+        (lambda e: voxel_grid(e, bins=2, height=1, width=1, out=GridBuffer((1, 1, 1))), "give C-contiguous"),
+        (lambda e: voxel_grid(e, bins=2, height=1, width=1, out=np.zeros((2, 1, 1))), "out is float64"),
     ],
 )
 def test_sizes_that_cannot_work_are_refused(call, message):

@@ -24,12 +24,15 @@ class Triggers:
     channel: np.ndarray
 
     @classmethod
-    def empty(cls) -> Triggers:
-        """No edges."""
-        return cls(np.empty(0, np.int64), np.empty(0, np.uint8), np.empty(0, np.uint8))
+    def with_room(cls, count: int) -> Triggers:
+        """Arrays of that length to be filled; 0 for no edges."""
+        return cls(np.empty(count, np.int64), np.empty(count, np.uint8), np.empty(count, np.uint8))
 
     def __len__(self) -> int:
         return len(self.t_us)
+
+    def __getitem__(self, index: slice) -> Triggers:
+        return Triggers(self.t_us[index], self.value[index], self.channel[index])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,9 +47,14 @@ class Decoded:
     """
 
     events: Events
-    triggers: Triggers = field(default_factory=Triggers.empty)
+    triggers: Triggers = field(default_factory=lambda: Triggers.with_room(0))
     dropped: dict[str, int] = field(default_factory=dict)
     span_us: tuple[int, int] | None = None
+
+
+def columns(room: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Room for x, y, t_us and polarity; made here because numba takes 1 us to hand over an array of its own."""
+    return np.empty(room, np.uint16), np.empty(room, np.uint16), np.empty(room, np.int64), np.empty(room, np.bool_)
 
 
 def span_of(events: Events) -> tuple[int, int] | None:

@@ -20,7 +20,7 @@ def _u32(data, at):
 
 
 @numba.njit(cache=True, nogil=True)
-def decode(data, first, stride, rest, width, height):
+def decode(data, first, stride, rest, width, height, x, y, t, p):
     """Reads events at fixed offsets.
 
     Args:
@@ -31,15 +31,12 @@ def decode(data, first, stride, rest, width, height):
             count: ``rest[5]`` is the number of events.
         width: sensor columns.
         height: sensor rows.
+        x: columns to fill, with room for all; likewise y, t and p.
 
     Returns:
-        x, y, t_us, polarity and the number of events outside the sensor.
+        The number of events inside the sensor.
     """
     count = rest[5]
-    x = np.empty(count, np.uint16)
-    y = np.empty(count, np.uint16)
-    t = np.empty(count, np.int64)
-    p = np.empty(count, np.bool_)
     n = 0
     at_x, at_y, at_s, at_n, at_p = first[0], first[1], first[2], first[3], first[4]
     for k in range(count):
@@ -56,7 +53,7 @@ def decode(data, first, stride, rest, width, height):
             n += 1
         if k:
             at_x, at_y, at_s, at_n, at_p = at_x + stride, at_y + stride, at_s + stride, at_n + stride, at_p + stride
-    return x[:n], y[:n], t[:n], p[:n], count - n
+    return n
 
 
 def encode(events: Events) -> bytes:

@@ -17,7 +17,7 @@ import numba
 import numpy as np
 
 from halsie_ros.errors import CodecError
-from halsie_ros.events.codecs.batch import Decoded, Triggers
+from halsie_ros.events.codecs.batch import Decoded, Triggers, columns
 from halsie_ros.events.events import Events
 
 HIGH, LOW, ROW, BASE, POLARITY, TIMED, FIRST, LAST = range(8)
@@ -47,16 +47,8 @@ def _count(data, swap):
 
 
 @numba.njit(cache=True, nogil=True)
-def _decode(data, swap, state, width, height):
-    """Decodes ``data`` (n,) uint8: x, y, t_us, polarity, trigger t, value, channel, and four counts of drops."""
-    room, trigger_room = _count(data, swap)
-    x = np.empty(room, np.uint16)
-    y = np.empty(room, np.uint16)
-    t = np.empty(room, np.int64)
-    p = np.empty(room, np.bool_)
-    trigger_t = np.empty(trigger_room, np.int64)
-    trigger_value = np.empty(trigger_room, np.uint8)
-    trigger_channel = np.empty(trigger_room, np.uint8)
+def _decode(data, swap, state, width, height, x, y, t, p, trigger_t, trigger_value, trigger_channel):
+    """Decodes ``data`` (n,) uint8 into arrays of enough room; returns events, triggers and four counts of drops."""
     high, low, row, base = state[0], state[1], state[2], state[3]
     polarity, timed = state[4] != 0, state[5]
     now = high | low
@@ -136,19 +128,10 @@ def _decode(data, swap, state, width, height):
             unknown += 1
     state[0], state[1], state[2], state[3] = high, low, row, base
     state[4], state[5], state[6], state[7] = np.int64(polarity), timed, first, now
-    return (
-        x[:n],
-        y[:n],
-        t[:n],
-        p[:n],
-        trigger_t[:triggers],
-        trigger_value[:triggers],
-        trigger_channel[:triggers],
-        off_sensor,
-        untimed,
-        rowless,
-        unknown,
-    )
+    return n, triggers, off_sensor, untimed, rowless, unknown
+
+
+_NO_TRIGGERS = Triggers.with_room(0)
 
 
 def fresh_state() -> np.ndarray:
@@ -187,22 +170,30 @@ class Decoder:
             big_endian: True where the words' bytes are swapped.
             stamp_ns: host time of the packet, which settles whole wraps lost in gaps and jumps (0: not known).
         """
-        out = _decode(data, big_endian, self._state, width, height)
-        t, trigger_t = out[2], out[4]
+        room, trigger_room = _count(data, big_endian)
+        x, y, t, p = columns(room)
+        edges = Triggers.with_room(trigger_room) if trigger_room else _NO_TRIGGERS
+        count, trigger_count, *drops = _decode(
+            data, big_endian, self._state, width, height, x, y, t, p, edges.t_us, edges.value, edges.channel
+        )
+        if count != room:
+            x, y, t, p = x[:count], y[:count], t[:count], p[:count]
+        if trigger_count != trigger_room:
+            edges = edges[:trigger_count]
         shift = self._whole_wraps(stamp_ns)
         if shift:
             t += shift
-            trigger_t += shift
+            edges.t_us[:] += shift
         dropped = {
             name: int(count)
-            for name, count in zip(("off_sensor", "before_time", "before_row", "unknown_word"), out[7:], strict=True)
+            for name, count in zip(("off_sensor", "before_time", "before_row", "unknown_word"), drops, strict=True)
             if count
         }
         if len(data) % 2:
             dropped["odd_bytes"] = 1
         first, last = int(self._state[FIRST]), int(self._state[LAST])
         span = None if first < 0 else (first + shift, last)
-        return Decoded(Events(out[0], out[1], t, out[3]), Triggers(trigger_t, out[5], out[6]), dropped, span)
+        return Decoded(Events(x, y, t, p), edges, dropped, span)
 
     def _whole_wraps(self, stamp_ns: int) -> int:
         """Microseconds (a multiple of the wrap) that bring this packet's time to where the host's stamps put it.

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from halsie_ros.errors import CodecError
-from halsie_ros.events.codecs.batch import Decoded, Triggers, span_of
+from halsie_ros.events.codecs.batch import Decoded, Triggers, columns, span_of
 from halsie_ros.events.events import Events
 
 _LIBCAER_SPAN = 1 << 31
@@ -28,12 +28,8 @@ def _word(data, at, swap):
 
 
 @numba.njit(cache=True, nogil=True)
-def _decode_libcaer(data, swap, time_base, width, height):
+def _decode_libcaer(data, swap, time_base, width, height, x, y, t, p):
     count = len(data) // 8
-    x = np.empty(count, np.uint16)
-    y = np.empty(count, np.uint16)
-    t = np.empty(count, np.int64)
-    p = np.empty(count, np.bool_)
     n = 0
     base_us = time_base // 1000
     last = np.int64(0)
@@ -49,16 +45,12 @@ def _decode_libcaer(data, swap, time_base, width, height):
         if column < width and row < height:
             x[n], y[n], t[n], p[n] = column, row, base_us + low, (word & 2) != 0
             n += 1
-    return x[:n], y[:n], t[:n], p[:n], count - n
+    return n
 
 
 @numba.njit(cache=True, nogil=True)
-def _decode_mono(data, swap, time_base, width, height):
+def _decode_mono(data, swap, time_base, width, height, x, y, t, p):
     count = len(data) // 8
-    x = np.empty(count, np.uint16)
-    y = np.empty(count, np.uint16)
-    t = np.empty(count, np.int64)
-    p = np.empty(count, np.bool_)
     n = 0
     low_at, high_at = (4, 0) if swap else (0, 4)
     for i in range(count):
@@ -69,7 +61,7 @@ def _decode_mono(data, swap, time_base, width, height):
         if column < width and row < height:
             x[n], y[n], t[n], p[n] = column, row, (time_base + low) // 1000, word >> 31 != 0
             n += 1
-    return x[:n], y[:n], t[:n], p[:n], count - n
+    return n
 
 
 class _Decoder:
@@ -88,12 +80,14 @@ class _Decoder:
     ) -> Decoded:
         """Decodes one packet; arguments as of `evt3.Decoder.decode`."""
         del stamp_ns
-        x, y, t, p, off_sensor = type(self)._kernel(data, big_endian, time_base, width, height)
-        dropped = {"off_sensor": int(off_sensor)} if off_sensor else {}
+        count = len(data) // 8
+        x, y, t, p = columns(count)
+        kept = type(self)._kernel(data, big_endian, time_base, width, height, x, y, t, p)
+        dropped = {"off_sensor": count - kept} if kept < count else {}
         if len(data) % 8:
             dropped["odd_bytes"] = len(data) % 8
-        events = Events(x, y, t, p)
-        return Decoded(events, Triggers.empty(), dropped, span_of(events))
+        events = Events(x[:kept], y[:kept], t[:kept], p[:kept])
+        return Decoded(events, Triggers.with_room(0), dropped, span_of(events))
 
 
 class LibcaerDecoder(_Decoder):

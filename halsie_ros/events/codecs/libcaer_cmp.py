@@ -11,18 +11,17 @@ import numba
 import numpy as np
 
 from halsie_ros.errors import CodecError
-from halsie_ros.events.codecs.batch import Decoded, Triggers, span_of
+from halsie_ros.events.codecs.batch import Decoded, Triggers, columns, span_of
 from halsie_ros.events.events import Events
 
 _SPAN_US = 1 << 24
 
 
 @numba.njit(cache=True, nogil=True)
-def _decode(data, swap, state, base_us, width, height):
-    """Decodes ``data`` (n,) uint8; ``state`` (3,) int64 is column, row base (-1: not seen), polarity."""
-    words = len(data) // 2
+def _count(data, swap):
+    """Upper bound of the number of events in ``data`` (n,) uint8."""
     room = np.int64(0)
-    for i in range(words):
+    for i in range(len(data) // 2):
         first, second = np.int64(data[2 * i]), np.int64(data[2 * i + 1])
         word = first << 8 | second if swap else second << 8 | first
         code = word >> 12
@@ -31,10 +30,15 @@ def _decode(data, swap, state, base_us, width, height):
                 room += word >> bit & 1
         elif code == 3:
             room += 1
-    x = np.empty(room, np.uint16)
-    y = np.empty(room, np.uint16)
-    t = np.empty(room, np.int64)
-    p = np.empty(room, np.bool_)
+    return room
+
+
+@numba.njit(cache=True, nogil=True)
+def _decode(data, swap, state, base_us, width, height, x, y, t, p):
+    """Decodes ``data`` (n,) uint8 into arrays of enough room; returns events and three counts of drops.
+
+    ``state`` (3,) int64 is column, row base (-1: not seen) and polarity.
+    """
     column, base, polarity = state[0], state[1], state[2] != 0
     high = np.int64(0)
     low = np.int64(0)
@@ -42,7 +46,7 @@ def _decode(data, swap, state, base_us, width, height):
     off_sensor = 0
     columnless = 0
     unknown = 0
-    for i in range(words):
+    for i in range(len(data) // 2):
         first, second = np.int64(data[2 * i]), np.int64(data[2 * i + 1])
         word = first << 8 | second if swap else second << 8 | first
         code = word >> 12
@@ -77,7 +81,7 @@ def _decode(data, swap, state, base_us, width, height):
         else:
             unknown += 1
     state[0], state[1], state[2] = column, base, np.int64(polarity)
-    return x[:n], y[:n], t[:n], p[:n], off_sensor, columnless, unknown
+    return n, off_sensor, columnless, unknown
 
 
 class Decoder:
@@ -99,13 +103,14 @@ class Decoder:
     ) -> Decoded:
         """Decodes one packet; arguments as of `evt3.Decoder.decode`."""
         del stamp_ns
-        out = _decode(data, big_endian, self._state, time_base // 1000, width, height)
+        x, y, t, p = columns(_count(data, big_endian))
+        n, *drops = _decode(data, big_endian, self._state, time_base // 1000, width, height, x, y, t, p)
         names = ("off_sensor", "before_column", "unknown_word")
-        dropped = {name: int(count) for name, count in zip(names, out[4:], strict=True) if count}
+        dropped = {name: int(count) for name, count in zip(names, drops, strict=True) if count}
         if len(data) % 2:
             dropped["odd_bytes"] = 1
-        events = Events(*out[:4])
-        return Decoded(events, Triggers.empty(), dropped, span_of(events))
+        events = Events(x[:n], y[:n], t[:n], p[:n])
+        return Decoded(events, Triggers.with_room(0), dropped, span_of(events))
 
 
 @numba.njit(cache=True, nogil=True)
