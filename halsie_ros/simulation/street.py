@@ -81,10 +81,10 @@ class StreetScene:
         layout = Layout(seed)
         lane = (layout.road_m - (2.0 if layout.parking else 0.3)) * (0.5 if layout.lanes == 1 else 0.27)
         self._path = CameraPath(seed, self._line, lane)
-        self._light = make_light(seed, light, self._line.heading(self._path.s(0.0)))
+        self._light, self._hills = make_light(seed, light, self._line.heading(self._path.s(0.0)))
         self._traffic = Traffic(layout, self._path)
-        self._sunny = self._light.cloud_cover < 0.75 and light != "night"
-        self._sun = self._light.sun_direction
+        self._sunny = self._light[shading.CLOUD_COVER] < 0.75 and light != "night"
+        self._sun = self._light[shading.SUN_DIRECTION : shading.SUN_DIRECTION + 3].astype(float)
         self._builder = BlockBuilder(layout, self._line, self._sun, self._sunny)
         self._blocks: OrderedDict[int, Block] = OrderedDict()
         self._active: range | None = None
@@ -93,6 +93,11 @@ class StreetScene:
         self._depth = np.empty((2 * height, 2 * width), np.float32)
         self._ident = np.empty((2 * height, 2 * width), np.int32)
         self._mask = np.empty((2 * height, 2 * width), np.uint8)
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """Intrinsics ``(3, 3) float64``, pixels; the centre of the upper left pixel is (0, 0)."""
+        return np.array([[self._focal, 0, (self.width - 1) / 2], [0, self._focal, (self.height - 1) / 2], [0, 0, 1]])
 
     def render(self, t_s: float) -> Frame:
         """The view at ``t_s`` seconds, 0 or later."""
@@ -110,15 +115,22 @@ class StreetScene:
         )
         for shapes, counts in (self._shadows, movers.shadows):
             raster.draw_shadows(shapes, counts, camera, self._mask)
+        polygons = self._polygons
         radiance = np.empty((self.height, self.width, 3), np.float32)
         labels = np.empty((self.height, self.width), np.uint8)
         shading.shade(
             self._ident,
             self._mask,
-            self._polygons,
+            polygons.normal,
+            polygons.u_axis,
+            polygons.tint,
+            polygons.glow,
+            polygons.kind,
+            polygons.lamps,
             self._linear,
             camera,
             self._light,
+            self._hills,
             self._lamps,
             self._atlas,
             OFFSETS,
@@ -182,7 +194,7 @@ class StreetScene:
     def _nearest_lamps(self, points: np.ndarray) -> np.ndarray:
         result = np.full((len(points), 3), -1, np.int32)
         number = min(3, len(self._lamps))
-        if number and self._light.lamp[0] > 0:
+        if number and self._light[shading.LAMP] > 0:
             away = ((points[:, None] - self._lamps[None]) ** 2).sum(2)
             result[:, :number] = np.argsort(away, axis=1, kind="stable")[:, :number]
         return result

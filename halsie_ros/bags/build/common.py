@@ -1,0 +1,140 @@
+"""What every bag builder shares: options, topics, packets, progress."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from halsie_ros.bags import messages
+from halsie_ros.bags.types import CAMERA_INFO, IMAGE, LABEL_INFO, STRING
+from halsie_ros.bags.writer import STORAGES, BagWriter
+from halsie_ros.events import Events
+from halsie_ros.events.messages import encode_event_array, encode_event_packet
+
+IMAGE_TOPIC = "/camera/image_raw"
+CAMERA_INFO_TOPIC = "/camera/camera_info"
+EVENTS_TOPIC = "/event_camera/events"
+EVENT_CAMERA_INFO_TOPIC = "/event_camera/camera_info"
+TRUTH_TOPIC = "/ground_truth/mask"
+TRUTH_LABELS_TOPIC = "/ground_truth/label_info"
+METADATA_TOPIC = "/metadata"
+FRAME_ID = "camera_optical"
+EVENT_FORMATS = ("evt3", "dvs")
+PACKET_US = 5_000
+START_US = 64 << 24
+"""Bag time of a recording whose own clock starts at zero: stamps of zero mean "unset" in ROS. A multiple of evt3's
+24 bits, so that the sensor's time in the packets is the source's own."""
+
+
+def add_bag_arguments(parser: argparse.ArgumentParser, *, source: bool) -> None:
+    """SRC (where there is one), DST, --storage and --events."""
+    if source:
+        parser.add_argument("source", type=Path, metavar="SRC")
+    parser.add_argument("destination", type=Path, metavar="DST", help="folder to make; must not exist")
+    parser.add_argument("--storage", choices=STORAGES, default="mcap")
+    parser.add_argument("--events", choices=EVENT_FORMATS, default="evt3", help="encoding of the event messages")
+
+
+class EventTopic:
+    """Writes events as messages of a set duration on one topic, from host times in microseconds.
+
+    A message covers ``[start, start + PACKET_US)`` and is logged at its end, as it would reach a host. A stretch
+    without events gives an empty packet, so that a quiet scene is told from a dead sensor.
+    """
+
+    def __init__(self, writer: BagWriter, encoding: str, width: int, height: int, frame_id: str = FRAME_ID) -> None:
+        self._writer = writer
+        self._encoding = encoding
+        self._size = (width, height)
+        self._frame_id = frame_id
+        self._seq = 0
+        self._start_us: int | None = None
+        self._parts: list[Events] = []
+        self.events = 0
+        kind = "dvs_msgs/msg/EventArray" if encoding == "dvs" else "event_camera_msgs/msg/EventPacket"
+        writer.add_topic(EVENTS_TOPIC, kind, best_effort=True)
+
+    def push(self, events: Events, until_us: int) -> None:
+        """Takes events in order of time; all with a time before `until_us` are known now."""
+        if len(events):
+            self._parts.append(events)
+        if self._start_us is None:
+            first = int(events.t_us[0]) if len(events) else until_us
+            self._start_us = first // PACKET_US * PACKET_US
+        pending = Events.concatenate(self._parts)
+        used = 0
+        while self._start_us + PACKET_US <= until_us:
+            end_us = self._start_us + PACKET_US
+            last = int(np.searchsorted(pending.t_us, end_us, "left"))
+            self._write(pending[used:last], end_us)
+            used = last
+            self._start_us = end_us
+        self._parts = [pending[used:]]
+
+    def finish(self) -> None:
+        """Writes what is left."""
+        rest = Events.concatenate(self._parts)
+        if len(rest):
+            self.push(Events.empty(), int(rest.t_us[-1]) + PACKET_US)
+
+    def _write(self, events: Events, end_us: int) -> None:
+        width, height = self._size
+        common: dict[str, Any] = {"width": width, "height": height, "frame_id": self._frame_id}
+        # The stamp is the host's time of the first event: with it the sensor's clock becomes the host's, exactly.
+        stamp_ns = (int(events.t_us[0]) if len(events) else end_us - PACKET_US) * 1000
+        if self._encoding == "dvs":
+            payload = encode_event_array(events, stamp_ns=stamp_ns, **common)
+        else:
+            payload = encode_event_packet(
+                events, encoding="evt3", stamp_ns=stamp_ns, seq=self._seq, time_base_us=end_us - PACKET_US, **common
+            )
+        self._writer.write(EVENTS_TOPIC, end_us * 1000, payload)
+        self._seq += 1
+        self.events += len(events)
+
+
+def write_image(writer: BagWriter, topic: str, pixels: np.ndarray, t_us: int) -> None:
+    """Writes one image, stamped and logged at `t_us`."""
+    writer.add_topic(topic, IMAGE, best_effort=topic == IMAGE_TOPIC)
+    writer.write(topic, t_us * 1000, messages.image(pixels, stamp_ns=t_us * 1000, frame_id=FRAME_ID))
+
+
+def write_camera_info(
+    writer: BagWriter, topic: str, t_us: int, width: int, height: int, matrix: np.ndarray, **more: Any
+):
+    """Writes a camera_info, stamped like its image."""
+    writer.add_topic(topic, CAMERA_INFO, best_effort=topic == CAMERA_INFO_TOPIC)
+    payload = messages.camera_info(width, height, matrix, stamp_ns=t_us * 1000, frame_id=FRAME_ID, **more)
+    writer.write(topic, t_us * 1000, payload)
+
+
+def write_static(writer: BagWriter, t_us: int, metadata: dict[str, str], classes: tuple[str, ...] = ()) -> None:
+    """Writes what holds for the whole bag, latched: metadata, and the names of the truth's classes."""
+    writer.set_metadata(metadata)
+    writer.add_topic(METADATA_TOPIC, STRING, latched=True)
+    writer.write(METADATA_TOPIC, t_us * 1000, messages.text("\n".join(f"{k}: {v}" for k, v in metadata.items())))
+    if classes:
+        writer.add_topic(TRUTH_LABELS_TOPIC, LABEL_INFO, latched=True)
+        payload = messages.label_info(classes, stamp_ns=t_us * 1000, frame_id=FRAME_ID)
+        writer.write(TRUTH_LABELS_TOPIC, t_us * 1000, payload)
+
+
+class Progress:
+    """A bar on standard error, where that is a terminal."""
+
+    def __init__(self, what: str, total: float) -> None:
+        self._what, self._total, self._shown = what, max(total, 1e-9), 0.0
+
+    def show(self, done: float) -> None:
+        """Redraws the bar at most ten times a second."""
+        now = time.monotonic()
+        if sys.stderr.isatty() and (now - self._shown > 0.1 or done >= self._total):
+            self._shown = now
+            share = min(done / self._total, 1.0)
+            end = "\n" if share >= 1 else ""
+            print(f"\r{self._what} [{'#' * round(30 * share):30s}] {share:4.0%}", end=end, file=sys.stderr, flush=True)
