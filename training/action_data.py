@@ -171,10 +171,10 @@ def augment(batch: Batch, rng: torch.Generator, partner: Tensor | None, strength
     batch.image = (batch.image * tint + torch.randn(size, 1, 1, 1, 1, generator=rng) * 0.05).clamp(0, 1)
     grey = (torch.rand(size, generator=rng) < 0.3).view(-1, 1, 1, 1, 1)
     batch.image = torch.where(grey, batch.image.mean(2, keepdim=True), batch.image)
-    _lose(batch, rng)
+    _lose(batch, rng, strength)
 
 
-def _lose(batch: Batch, rng: torch.Generator) -> None:
+def _lose(batch: Batch, rng: torch.Generator, strength: float) -> None:
     """GOPs cut short (as in sparse reading), GOPs lost, modalities lost."""
     steps, size, gops = batch.dt_us.shape
     cut = torch.where(torch.rand(size, generator=rng) < 0.3, torch.randint(2, steps + 1, (size,), generator=rng), steps)
@@ -183,6 +183,6 @@ def _lose(batch: Batch, rng: torch.Generator) -> None:
     lost = (torch.rand(size, gops, generator=rng) < 0.06) & (batch.valid.sum(1, keepdim=True) > 3)
     lost[:, -1] = False
     batch.valid[lost] = 0
-    use = (torch.rand(size, 3, generator=rng) > torch.tensor([0.15, 0.1, 0.1])).float()
+    use = (torch.rand(size, 3, generator=rng) > torch.tensor([0.15, 0.1, 0.1]) * strength).float()
     use[use.sum(1) == 0] = 1
     batch.use = use

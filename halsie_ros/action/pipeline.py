@@ -80,6 +80,23 @@ class ActionScores:
     spikes: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """An encoded clip, and what it took.
+
+    Attributes:
+        tokens: of each segment, oldest first.
+        images: I-frames looked at.
+        steps: steps of the P encoder.
+        spikes: mean share of neurons firing per step, per spiking layer.
+    """
+
+    tokens: tuple[Tokens, ...]
+    images: int
+    steps: int
+    spikes: dict[str, float]
+
+
 class ActionPipeline:
     """Runs an action model's graphs (`i_frame`, `p_frame`, `head`).
 
@@ -173,22 +190,13 @@ class ActionPipeline:
             return None, state
         return self._say(frame, state, spikes), replace(state, scored_ns=now)
 
-    def classify(
-        self, segments: Iterable[Segment], *, use: tuple[str, ...] = MODALITIES
-    ) -> tuple[np.ndarray, dict[str, float], int]:
-        """Scores a clip that was read in one go.
-
-        Args:
-            segments: in order; the last K are used.
-            use: modalities whose tokens are used; the others' are zero (for measuring the share of each).
-
-        Returns:
-            ``(C,) float32`` probabilities, mean share of neurons firing per step and layer, and number of steps.
-        """
-        tokens, totals, steps, image, looked = [], dict[str, float](), 0, None, None
+    def encode(self, segments: Iterable[Segment]) -> Encoded:
+        """Encodes a clip that was read in one go, of which the last K segments count."""
+        tokens, totals, images, steps, image, looked = [], dict[str, float](), 0, 0, None, None
         for segment in list(segments)[-self.segments :]:
             if segment.image is not image:
                 image, looked = segment.image, self._look(segment.image)
+                images += 1
             state = ActionState(Segmenter(), image_tokens=looked)
             for step in segment.steps:
                 state, spikes = self._advance(state, step, segment.end_ns)
@@ -196,10 +204,19 @@ class ActionPipeline:
                 for layer, share in spikes.items():
                     totals[layer] = totals.get(layer, 0.0) + share
             if state.running:
-                tokens.append(_masked(state.running, use, self._places))
-        if not tokens:
-            return np.zeros(len(self.classes), np.float32), {}, 0
-        return self._scores(tokens), {layer: total / steps for layer, total in totals.items()}, steps
+                tokens.append(state.running)
+        return Encoded(tuple(tokens), images, steps, {layer: total / steps for layer, total in totals.items()})
+
+    def score(self, encoded: Encoded, use: tuple[str, ...] = MODALITIES) -> np.ndarray:
+        """Probabilities ``(C,) float32`` of an encoded clip; zeros where it holds no segment.
+
+        Args:
+            encoded: by :meth:`encode`.
+            use: modalities whose tokens are used; the others' are zero (to measure the share of each).
+        """
+        if not encoded.tokens:
+            return np.zeros(len(self.classes), np.float32)
+        return self._scores([_masked(tokens, use, self._places) for tokens in encoded.tokens])
 
     def _look(self, image: np.ndarray) -> np.ndarray:
         return self._sessions["i_frame"].run(None, {"image": image_input(image)[None]})[0][0]
