@@ -1,0 +1,57 @@
+"""Time of one segmentation step at 640x480, one thread, against DeepLabV3+-MobileNetV2 in the same run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from halsie_ros.bench.harness import Row, median_seconds, row_of_times
+from halsie_ros.errors import ParameterError
+from halsie_ros.inference.cards import ModelCard, find_model
+from halsie_ros.inference.session import input_names, input_shape, open_session, output_names
+
+DEFAULT_MODEL = "halsie_scene"
+PEER = "deeplabv3plus_mobilenetv2_480x640.onnx"
+HEIGHT, WIDTH = 480, 640
+EVENTS_PER_PIXEL = 0.05
+"""Mean count of a grid cell: about 150,000 events in 50 ms, a busy street (our choice; dense kernels hardly care)."""
+
+
+def cases(args: argparse.Namespace) -> Iterator[Row]:
+    """Rows `segmentation/step_640x480` (frame and step graph) and `segmentation/event_step_640x480` (step graph)."""
+    card = ModelCard.load(find_model(args.model or DEFAULT_MODEL))
+    frame, step = graph_runs(card, HEIGHT, WIDTH)
+    runs: list[Callable[[], object]] = [lambda: (frame(), step()), step]
+    peer = _peer(args.peers) if args.peers else None
+    seconds = median_seconds(*runs, *([peer] if peer else []))
+    peer_s = seconds[2] if peer else None
+    note = f"{card.name}; onnxruntime graphs alone, CPU time of one thread"
+    name = "DeepLabV3+-MobileNetV2" if peer else None
+    yield row_of_times("segmentation/step_640x480", seconds[0], name, peer_s, note=note)
+    yield row_of_times("segmentation/event_step_640x480", seconds[1], name, peer_s, note=note)
+
+
+def graph_runs(card: ModelCard, height: int, width: int) -> tuple[Callable[[], object], Callable[[], object]]:
+    """Functions that run the frame graph and the step graph once, on random inputs of the given size."""
+    sizes = {"height": height, "width": width}
+    random = np.random.default_rng(0)
+    frame, step = (open_session(card.graph(role), sizes=sizes) for role in ("frame", "step"))
+    image = {"image": random.random((1, 3, height, width), np.float32)}
+    feed = {name: np.zeros(input_shape(step, name, sizes), np.float32) for name in input_names(step)}
+    feed["events"] += random.poisson(EVENTS_PER_PIXEL, feed["events"].shape).astype(np.float32)
+    feed["dt_us"] += card.bins * card.bin_us
+    feed["frame_valid"] += 1
+    feed |= dict(zip(output_names(frame), frame.run(None, image)))
+    return (lambda: frame.run(None, image)), (lambda: step.run(None, feed))
+
+
+def _peer(folder: Path) -> Callable[[], object]:
+    path = folder / PEER
+    if not path.is_file():
+        raise ParameterError(f"--peers {folder}: no {PEER} there; give the folder with the peers' graphs")
+    session = open_session(path)
+    feed = {name: np.random.default_rng(0).random((1, 3, HEIGHT, WIDTH), np.float32) for name in input_names(session)}
+    return lambda: session.run(None, feed)

@@ -1,0 +1,63 @@
+"""`halsie models [check]`: what models are here, and whether their files are whole."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from halsie_ros.cli.output import add_json_argument, write_json
+from halsie_ros.errors import ModelError
+from halsie_ros.inference.cards import ModelCard, model_folders
+from halsie_ros.inference.session import open_session
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the verb's arguments."""
+    parser.add_argument("action", nargs="?", choices=("list", "check"), default="list", help="check: open every graph")
+    add_json_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints a line per model; with `check`, 1 where a model cannot be used."""
+    rows, seen = [], set()
+    for folder in model_folders():
+        for path in sorted(folder.glob("*.yaml")):
+            if path.stem not in seen:  # the first folder wins, as in find_model
+                seen.add(path.stem)
+                rows.append(_row(path, check=args.action == "check"))
+    for row in rows:
+        print(f"{row['name']:20s} {row['text']}")
+    if not rows:
+        print("no models here: set HALSIE_MODELS to their folder")
+    write_json(args.json, [{key: value for key, value in row.items() if key != "text"} for row in rows])
+    return int(args.action == "check" and (not rows or any(row["error"] for row in rows)))
+
+
+def _row(path: Any, *, check: bool) -> dict[str, Any]:
+    """One model as JSON has it, and its line of text."""
+    try:
+        card = ModelCard.load(path)
+        if check:
+            card.verify()
+            for file in card.graphs.values():
+                open_session(file)
+        size_mb = card.size_bytes / 1e6
+    except (ModelError, OSError) as error:
+        return {"name": path.stem, "path": path, "error": str(error), "text": f"DAMAGED {error}"}
+    use = "" if card.commercial_use else ", no commercial use"
+    text = f"{card.task}, {len(card.classes)} classes, {size_mb:.1f} MB, {card.licence}{use}"
+    return {
+        "name": card.name,
+        "path": path,
+        "error": None,
+        "task": card.task,
+        "classes": list(card.classes),
+        "inputs": list(card.inputs),
+        "megabytes": round(size_mb, 2),
+        "licence": card.licence,
+        "commercial_use": card.commercial_use,
+        "data": card.data,
+        "recipe": card.recipe,
+        "measured": card.measured,
+        "text": ("whole: " if check else "") + text,
+    }
