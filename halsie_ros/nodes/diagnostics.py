@@ -95,6 +95,20 @@ def status(level: bytes, part: str, message: str, values: Mapping[str, object]) 
     return DiagnosticStatus(level=level, name=part, message=message, values=pairs)
 
 
+def stream_level(
+    problem: str, age_s: float | None, timeout_ms: float, topic: str, publishers: int
+) -> tuple[bytes, str]:
+    """Level and message of an input stream: broken, never heard, silent, or (with an empty message) well."""
+    if problem:
+        return ERROR, problem
+    if age_s is None:
+        who = f"{publishers} publishers, but no message" if publishers else "nobody publishes"
+        return STALE, f"{who} on {topic}"
+    if age_s * 1e3 > timeout_ms:
+        return STALE, f"silent for {age_s:.1f} s: {topic}"
+    return OK, ""
+
+
 class DiagnosticsPublisher:
     """Publishes a node's statuses once a second, on a steady clock (simulated time may stand still).
 

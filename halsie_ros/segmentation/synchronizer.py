@@ -17,6 +17,7 @@ from halsie_ros.events.windows import EventRing
 
 BACKLOG = 2  # ready frames that may wait for the worker; one more and only the newest is kept
 _ROOM = 16  # frames held at most, however long the worker takes
+_EXCUSED = 8  # ready frames that may wait after a delay that will not come again
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ class Synchronizer:
         self._period_us = 0
         self._held_since_s: float | None = None
         self._late_events = 0
+        self._backlog = BACKLOG
 
     # What comes in
 
@@ -215,6 +217,10 @@ class Synchronizer:
         """Events that came after their window was used, and went to the next."""
         return self._late_events + sum(epoch.ring.late for epoch in self._epochs)
 
+    def excuse(self) -> None:
+        """Says that the last step was slow for once (a graph was opened for a new size): frames may queue up longer."""
+        self._backlog = _EXCUSED
+
     # How it is decided
 
     @property
@@ -261,7 +267,9 @@ class Synchronizer:
     def _shed(self, now_s: float) -> int:
         """How many frames are ready, after all but the newest of them were dropped if they are too many."""
         ready = sum(self._ready(choice, t_us, now_s) for choice, t_us in self._pending)
-        if ready <= BACKLOG:
+        if ready <= self._backlog:
+            if ready < BACKLOG:
+                self._backlog = BACKLOG
             return ready
         for _ in range(ready - 1):
             self._pending.popleft()

@@ -10,12 +10,18 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from event_camera_msgs.msg import EventPacket
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from sensor_msgs.msg import Image
 
+from halsie_ros.events import Events
+from halsie_ros.events.messages import encode_event_packet
+from halsie_ros.nodes.images import fill_image
 from halsie_ros.nodes.runtime import use_fastdds_profile
 
 os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
@@ -62,13 +68,12 @@ class Process:
         return self.wait(10.0)
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    """Starts processes; what still runs at the end of the test is killed."""
+def starter(folder: Path) -> Iterator[Callable[..., Process]]:
+    """Gives a function that starts processes; what still runs at the end is killed."""
     processes: list[Process] = []
 
     def run(*arguments: object) -> Process:
-        processes.append(Process(*map(str, arguments), log=tmp_path / f"process{len(processes)}.log"))
+        processes.append(Process(*map(str, arguments), log=folder / f"process{len(processes)}.log"))
         return processes[-1]
 
     yield run
@@ -76,6 +81,18 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
         if process.popen.poll() is None:
             process.popen.kill()
             process.popen.wait()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """Starts processes for one test."""
+    yield from starter(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def start_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Process]]:
+    """Starts processes for all tests of a module."""
+    yield from starter(tmp_path_factory.mktemp("shared"))
 
 
 class Probe:
@@ -128,3 +145,85 @@ def probe() -> Iterator[Probe]:
     made = Probe()
     yield made
     made.close()
+
+
+class Camera:
+    """A camera and an event camera in the test's process, and an ear for what the segmentation node makes of them.
+
+    Args:
+        probe: publishes and listens.
+        namespace: of all topics.
+        size: (height, width) of the images.
+        sensor: (height, width) of the event sensor.
+    """
+
+    def __init__(self, probe: Probe, namespace: str = "", size=(120, 160), sensor=(120, 160)) -> None:
+        self.probe, self.size, self.sensor = probe, size, sensor
+        self.seq = 0
+        self.heard: dict[str, dict[int, Image]] = {}
+        self.prefix = f"/{namespace}" if namespace else ""
+        self.images = probe.publisher(Image, f"{self.prefix}/image")
+        self.events = probe.publisher(EventPacket, f"{self.prefix}/events")
+        self.listen("mask", "confidence")
+
+    def listen(self, *names: str) -> None:
+        """Subscribes to outputs, and waits until they are connected."""
+        for name in names:
+            self.heard[name] = {}
+            subscription = self.probe.node.create_subscription(
+                Image, f"{self.prefix}/segmentation/{name}", lambda m, name=name: self._hear(name, m), 100
+            )
+            self.probe.spin_until(lambda s=subscription: self.probe.node.count_publishers(s.topic_name))
+        self.probe.spin_for(0.2)
+
+    def _hear(self, name: str, message: Image) -> None:
+        stamp_ms = message.header.stamp.sec * 1000 + message.header.stamp.nanosec // 1_000_000
+        self.heard[name].setdefault(stamp_ms, message)
+
+    def send_image(self, stamp_ms: int, **changes) -> None:
+        """One image of a ramp, rgb8; `changes` are fields of the message."""
+        height, width = changes.pop("size", self.size)
+        pixels = np.broadcast_to(np.arange(width, dtype=np.uint8)[None, :, None], (height, width, 3))
+        message = fill_image(Image(), pixels)
+        message.header.frame_id = "camera_optical"
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ms * 1_000_000, 1_000_000_000)
+        for name, value in changes.items():
+            setattr(message, name, value)
+        self.images.publish(message)
+
+    def send_events(self, first_ms: int, last_ms: int, per_ms: int = 20) -> None:
+        """One packet of random events with times from the first to the last millisecond."""
+        rng = np.random.default_rng(first_ms)
+        t_us = np.repeat(np.arange(first_ms, last_ms + 1) * 1000, per_ms)
+        height, width = self.sensor
+        x, y = rng.integers(0, width, len(t_us)), rng.integers(0, height, len(t_us))
+        packet = {"encoding": "mono", "width": width, "height": height, "frame_id": "event_optical", "seq": self.seq}
+        packet |= {"stamp_ns": first_ms * 1_000_000, "time_base_us": first_ms * 1000}
+        self.events.publish(encode_event_packet(Events.of(x, y, t_us, x % 2), **packet))
+        self.seq += 1
+
+    def send(
+        self, first_ms: int, frames: int, period_ms: int = 50, *, images: bool = True, events: bool = True
+    ) -> list:
+        """Frames and their events in real time; the frames' stamps in ms."""
+        stamps = [first_ms + period_ms * (index + 1) for index in range(frames)]
+        for stamp_ms in stamps:
+            start_s = time.monotonic()
+            if events:
+                for begin_ms in range(stamp_ms - period_ms + 1, stamp_ms + 1, 10):
+                    self.send_events(begin_ms, min(begin_ms + 9, stamp_ms))
+            if images:
+                self.send_image(stamp_ms)
+            self.probe.spin_for(max(0.0, period_ms / 1e3 - (time.monotonic() - start_s)))
+        return stamps
+
+    def expect(self, stamps_ms: list[int], name: str = "mask") -> list[Image]:
+        """Waits for the pictures of these stamps."""
+        self.probe.spin_until(lambda: set(stamps_ms) <= set(self.heard[name]), 10.0)
+        return [self.heard[name][stamp_ms] for stamp_ms in stamps_ms]
+
+
+@pytest.fixture
+def camera(probe: Probe) -> Callable[..., Camera]:
+    """Makes cameras; the nodes under test must run."""
+    return lambda *args, **kwargs: Camera(probe, *args, **kwargs)

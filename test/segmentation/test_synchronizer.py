@@ -103,6 +103,19 @@ def test_under_overload_the_newest_frame_wins_and_the_others_are_counted():
     assert sync.counts["superseded"] == 3
 
 
+def test_after_an_excused_delay_the_frames_that_queued_up_are_answered_in_turn():
+    sync = make()
+    sync.excuse()
+    for ms in (100, 110, 120, 130):
+        frame(sync, ms, ms / 1e3)
+    assert [step(sync, 0.131).frame for _ in range(4)] == [f"frame {ms}" for ms in (100, 110, 120, 130)]
+    assert step(sync, 0.132) is None  # caught up: the excuse is over
+    for ms in (140, 150, 160):
+        frame(sync, ms, ms / 1e3)
+    assert step(sync, 0.161).frame == "frame 160"
+    assert sync.counts == {"superseded": 2}
+
+
 def test_two_frames_that_one_packet_completes_are_both_answered():
     sync = make()
     sync.push_events(packet(91, 95), 0.0)

@@ -1,0 +1,46 @@
+"""A CameraInfo topic as a calibration."""
+
+from __future__ import annotations
+
+import numpy as np
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo
+
+from halsie_ros.errors import HalsieError
+from halsie_ros.events.camera import Camera
+from halsie_ros.nodes import qos
+from halsie_ros.segmentation.alignment import Alignment
+
+
+class CalibrationInput:
+    """Hears `camera_info` or `event_camera_info` and gives what changes to the alignment.
+
+    Args:
+        node: the subscriber.
+        name: of the topic, which also says whose calibration it is.
+        alignment: who needs it.
+    """
+
+    def __init__(self, node: Node, name: str, alignment: Alignment) -> None:
+        self._node = node
+        self._attribute = {"camera_info": "camera", "event_camera_info": "event_camera"}[name]
+        self._alignment = alignment
+        self._seen: tuple = ()
+        self._subscription = node.create_subscription(CameraInfo, name, self._take, qos.input_qos(1))
+
+    def stop(self) -> None:
+        """Ends the subscription."""
+        self._node.destroy_subscription(self._subscription)
+
+    def _take(self, message: CameraInfo) -> None:
+        seen = (message.width, message.height, tuple(message.k), tuple(message.d), message.distortion_model)
+        if seen == self._seen:
+            return
+        self._seen = seen
+        model = message.distortion_model or "plumb_bob"
+        try:
+            camera = Camera(message.width, message.height, np.array(message.k), np.array(message.d), model)
+        except HalsieError as error:
+            self._node.get_logger().error(f"{self._subscription.topic_name}: {error}")
+            return
+        setattr(self._alignment, self._attribute, camera)

@@ -1,0 +1,120 @@
+"""An event topic as a stream of events on the host's clock, with its losses counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.node import Node
+
+from halsie_ros.errors import CodecError
+from halsie_ros.events import Events
+from halsie_ros.events.clock import SensorClock
+from halsie_ros.events.messages import (
+    MESSAGE_TYPES,
+    EventBatch,
+    EventTopicDecoder,
+    encode_event_array,
+    encode_event_packet,
+)
+from halsie_ros.nodes import diagnostics, qos
+from halsie_ros.nodes.diagnostics import Statistics
+from halsie_ros.nodes.topics import DiscoveredSubscription
+
+
+class EventInput:
+    """Subscribes to `events`, decodes, and brings the times to the host's clock.
+
+    Args:
+        node: the subscriber.
+        receive: called with the batch as decoded, its events in host microseconds, and the last time that it tells.
+
+    Attributes:
+        size: (height, width) of the sensor, None before the first message.
+        frame_id: of the sensor.
+        statistics: messages, events and losses.
+    """
+
+    def __init__(self, node: Node, receive: Callable[[EventBatch, Events, int], None]) -> None:
+        self.size: tuple[int, int] | None = None
+        self.frame_id = ""
+        self.statistics = Statistics()
+        self._node = node
+        self._receive = receive
+        self._decoder: EventTopicDecoder | None = None
+        self._clock = SensorClock()
+        self._encoding = ""
+        self._told: Counter[str] = Counter()
+        self._subscription = DiscoveredSubscription(
+            node, "events", MESSAGE_TYPES, qos.input_qos(qos.EVENTS_DEPTH), self._take, raw=True
+        )
+
+    def stop(self) -> None:
+        """Ends the subscription."""
+        self._subscription.stop()
+
+    def _take(self, type_name: str, payload: bytes) -> None:
+        if self._decoder is None or self._decoder.message_type != type_name:
+            self._decoder, self._clock = EventTopicDecoder(type_name), SensorClock()
+        try:
+            batch = self._decoder.push(payload)
+        except CodecError as error:
+            self.statistics.drop("bad_event_message")
+            self._node.get_logger().warning(f"{self._subscription.topic}: {error}", throttle_duration_sec=5.0)
+            return
+        events, last_us, jump = self._clock.localize(batch)
+        if jump.resets:
+            self.statistics.drop(f"time_{jump.value}")
+        if batch.lost:
+            self.statistics.drop("lost_event_message", batch.lost)
+        for cause, number in batch.dropped.items():
+            self.statistics.drop(f"events_{cause}", number)
+        self.size, self.frame_id, self._encoding = (batch.height, batch.width), batch.frame_id, batch.encoding
+        self.statistics.count(len(events))
+        # A packet that tells no time at all still shows how far the sensor has come.
+        self._receive(batch, events, last_us if last_us is not None else batch.stamp_ns // 1000)
+
+    def status(self, timeout_ms: float, extra: Mapping[str, object], problem: str = "") -> DiagnosticStatus:
+        """The stream's status; `problem` is what the node found wrong with it."""
+        rate, event_rate = self.statistics.rates()
+        causes = Counter(self.statistics.causes)
+        new, self._told = causes - self._told, causes
+        messages = ("bad_event_message", "lost_event_message")
+        height, width = self.size or (0, 0)
+        values = {
+            "topic": self._subscription.topic,
+            "type": self._subscription.type_name or "",
+            "encoding": self._encoding,
+            "width": width,
+            "height": height,
+            "messages": self.statistics.total,
+            "messages_per_s": rate,
+            "events": self.statistics.units,
+            "events_per_s": event_rate,
+            "clock_offset_us": self._clock.offset_us,
+            **{f"dropped_{name}": causes[name] for name in messages},
+            **{name: causes[name] for name in sorted(causes) if name not in messages},
+            **extra,
+        }
+        problem = self._subscription.problem or problem
+        level, message = diagnostics.stream_level(
+            problem, self.statistics.age_s(), timeout_ms, self._subscription.topic, self._subscription.publishers
+        )
+        if level == diagnostics.OK and new:
+            level, message = diagnostics.WARN, ", ".join(f"{number} {cause}" for cause, number in sorted(new.items()))
+        message = message or f"{event_rate / 1e6:.3f} Mevents/s from {width}x{height}"
+        return diagnostics.status(level, "events", message, values)
+
+
+def warm_up() -> None:
+    """Loads (or, the first time on a machine, compiles) the decoders' kernels before the first message needs them."""
+    n = np.arange(4)
+    events = Events.of(n, n, n, n % 2)
+    for encoding in ("evt3", "libcaer_cmp", "libcaer", "mono"):
+        payload = encode_event_packet(
+            events, encoding=encoding, width=8, height=8, stamp_ns=0, frame_id="", seq=0, time_base_us=0
+        )
+        EventTopicDecoder(MESSAGE_TYPES[0]).push(payload)
+    EventTopicDecoder(MESSAGE_TYPES[1]).push(encode_event_array(events, width=8, height=8, stamp_ns=0, frame_id=""))

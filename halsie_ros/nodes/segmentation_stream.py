@@ -1,0 +1,219 @@
+"""The segmentation node while it is active: subscriptions, the worker, and what they tell about themselves.
+
+The callback thread takes messages and decodes events; one worker thread converts images, steps the model and
+publishes. Between the two stands the `Synchronizer`, under the worker's lock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.lifecycle import LifecycleNode
+
+from halsie_ros.errors import HalsieError
+from halsie_ros.events import Events
+from halsie_ros.events.messages import EventBatch
+from halsie_ros.events.windows import EventRing
+from halsie_ros.nodes import diagnostics, qos
+from halsie_ros.nodes.calibration_input import CalibrationInput
+from halsie_ros.nodes.diagnostics import Statistics
+from halsie_ros.nodes.event_input import EventInput
+from halsie_ros.nodes.images import ImageConverter, image_size
+from halsie_ros.nodes.parameters import Parameters
+from halsie_ros.nodes.segmentation_output import SegmentationOutput, stamp_to_ns
+from halsie_ros.nodes.topics import DiscoveredSubscription
+from halsie_ros.nodes.worker import Worker
+from halsie_ros.segmentation.alignment import Alignment
+from halsie_ros.segmentation.engine import Engine
+from halsie_ros.segmentation.pipeline import SegmentationPipeline
+from halsie_ros.segmentation.synchronizer import Choice, Step, Synchronizer, Timing
+
+_RAW, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+
+
+def stream_timing(settings: Parameters, window_us: int = 50_000) -> Timing:
+    """The synchroniser's rules from the node's parameters; raises ParameterError where they contradict each other."""
+    return Timing(window_us, settings["max_wait_ms"], settings["timeout_ms"], settings["mask_rate_hz"])
+
+
+class SegmentationStream:
+    """Subscribes and segments from its making until `stop`.
+
+    Args:
+        node: owner of the subscriptions.
+        pipeline: the model.
+        alignment: how events get into the image frame.
+        output: where masks go.
+        settings: the node's parameters.
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        pipeline: SegmentationPipeline,
+        alignment: Alignment,
+        output: SegmentationOutput,
+        settings: Parameters,
+    ) -> None:
+        self._logger = node.get_logger()
+        self._card = pipeline.card
+        self._output = output
+        self._settings = settings
+        self._converter = ImageConverter()
+        self._frames = Statistics()
+        self._steps = Statistics()
+        self._frame_id = ""
+        self._mode = ""
+        self._spikes: dict[str, float] = {}
+        self._newest_image: np.ndarray | None = None
+        self._engine = Engine(pipeline, alignment)
+        self._synchronizer = Synchronizer(self._timing(), EventRing)
+        self._worker = Worker(self._synchronizer.choose, self._synchronizer.deadline_s, self._segment, self._logger)
+        self._images = DiscoveredSubscription(
+            node, "image", (_RAW, _COMPRESSED), qos.input_qos(qos.IMAGE_DEPTH), self._take_image, raw=False
+        )
+        self._events = EventInput(node, self._take_events)
+        self._calibrations = [CalibrationInput(node, name, alignment) for name in alignment.needs]
+        self._worker.start()
+
+    def stop(self) -> None:
+        """Ends subscriptions and worker."""
+        self._images.stop()
+        self._events.stop()
+        for calibration in self._calibrations:
+            calibration.stop()
+        self._worker.stop()
+
+    def retime(self) -> None:
+        """Takes changed parameters into use."""
+        with self._worker.changed:
+            self._synchronizer.timing = self._timing()
+            self._worker.changed.notify()
+
+    def _timing(self) -> Timing:
+        return stream_timing(self._settings, self._card.bins * self._card.bin_us)
+
+    # The callback thread
+
+    def _take_image(self, type_name: str, message: Any) -> None:
+        if type_name == _RAW:
+            try:
+                image_size(message)
+            except HalsieError as error:
+                self._bad_image(error)
+                return
+        self._frames.count()
+        with self._worker.changed:
+            self._synchronizer.push_frame(message, stamp_to_ns(message.header.stamp), time.monotonic())
+            self._worker.changed.notify()
+
+    def _take_events(self, batch: EventBatch, events: Events, last_us: int) -> None:
+        with self._worker.changed:
+            self._synchronizer.push_events(events, time.monotonic(), stamp_us=last_us)
+            self._worker.changed.notify()
+
+    # The worker thread
+
+    def _segment(self, choice: Choice) -> None:
+        image = None
+        if choice.frame is not None:
+            try:
+                image = self._converter.convert(choice.frame)
+            except HalsieError as error:
+                self._bad_image(error)
+                return
+            self._frame_id, self._newest_image = choice.frame.header.frame_id, image
+        with self._worker.changed:
+            step = self._synchronizer.cut(choice, time.monotonic())
+        size_before = self._engine.image_size
+        try:
+            self._publish(step, image)
+        except HalsieError as error:
+            self._steps.drop("refused_step")
+            self._engine.forget()
+            self._logger.error(str(error), throttle_duration_sec=5.0)
+        if self._engine.image_size != size_before:
+            with self._worker.changed:
+                self._synchronizer.excuse()
+
+    def _publish(self, step: Step, image: np.ndarray | None) -> None:
+        result = self._engine.run(step, image, self._events.size)
+        if result is None:
+            return
+        self._output.publish(
+            result.mask,
+            result.confidence,
+            self._newest_image if step.use_frame else None,
+            stamp_ns=step.stamp_ns,
+            frame_id=self._frame_id or self._events.frame_id,
+            alpha=self._settings["overlay_alpha"],
+        )
+        used = (step.use_frame, "frames"), (step.use_events and not self._engine.problem, "events")
+        self._mode = " and ".join(name for use, name in used if use)
+        self._spikes = result.spikes
+        self._steps.count()
+        self._steps.latency((time.monotonic() - step.received_s) * 1e3)
+
+    def _bad_image(self, error: HalsieError) -> None:
+        self._frames.drop("bad_image")
+        self._logger.warning(f"{self._images.topic}: {error}", throttle_duration_sec=5.0)
+
+    # Diagnostics
+
+    def statuses(self) -> list[DiagnosticStatus]:
+        """How images, events and masks fare."""
+        with self._worker.changed:
+            counts = Counter(self._synchronizer.counts)
+            late, skew_us = self._synchronizer.late_events, self._synchronizer.skew_us
+        problem = self._engine.problem
+        if not problem and skew_us is not None and abs(skew_us) >= 1_000_000:
+            problem = f"events are {skew_us / 1e6:+.1f} s from the images: both need stamps of the same clock"
+        events = {"events_late": late, "events_outside": self._engine.counts["events_outside"]}
+        return [
+            self._image_status(counts),
+            self._events.status(self._settings["timeout_ms"], events, problem),
+            self._segmentation_status(counts),
+        ]
+
+    def _image_status(self, counts: Counter[str]) -> DiagnosticStatus:
+        images = self._images
+        height, width = self._engine.image_size or (0, 0)
+        values = {
+            "topic": images.topic,
+            "type": images.type_name or "",
+            "width": width,
+            "height": height,
+            "messages": self._frames.total,
+            "messages_per_s": self._frames.rates()[0],
+            "dropped_bad_image": self._frames.causes.get("bad_image", 0),
+            **{f"dropped_{cause}": counts[cause] for cause in ("superseded", "duplicate_frame")},
+            "late_frame": counts["late_frame"],
+        }
+        level, message = diagnostics.stream_level(
+            images.problem, self._frames.age_s(), self._settings["timeout_ms"], images.topic, images.publishers
+        )
+        return diagnostics.status(level, "image", message or f"{width}x{height}", values)
+
+    def _segmentation_status(self, counts: Counter[str]) -> DiagnosticStatus:
+        rate = self._steps.rates()[0]
+        latency = self._steps.percentiles_ms() or (0.0, 0.0)
+        values = {
+            "model": self._card.name,
+            "mode": self._mode,
+            "masks": self._steps.total,
+            "masks_per_s": rate,
+            "latency_p50_ms": latency[0],
+            "latency_p95_ms": latency[1],
+            "dropped_refused_step": self._steps.causes.get("refused_step", 0) + self._worker.failures,
+            **{name: counts[name] for name in ("merged_step", "time_jump", "gap")},
+            "size_change": self._engine.counts["size_change"],
+            **{f"spikes_{name}": share for name, share in self._spikes.items()},
+        }
+        if not self._steps.total:
+            return diagnostics.status(diagnostics.STALE, "segmentation", "no mask yet", values)
+        level = diagnostics.OK if self._mode == "frames and events" else diagnostics.WARN
+        return diagnostics.status(level, "segmentation", f"{rate:.1f} masks/s from {self._mode}", values)

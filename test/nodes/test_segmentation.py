@@ -1,0 +1,193 @@
+"""The segmentation node as its own process; camera and event camera in the test's: everything crosses DDS."""
+
+import signal
+
+import numpy as np
+import pytest
+from vision_msgs.msg import LabelInfo
+
+from halsie_ros.nodes import qos
+
+
+def node(start, *parameters, namespace=""):
+    words = ["-m", "halsie_ros.nodes.segmentation", "--ros-args"]
+    for parameter in parameters:
+        words += ["-p", parameter]
+    return start(*words, *(["-r", f"__ns:=/{namespace}"] if namespace else []))
+
+
+@pytest.fixture(scope="module")
+def shared_node(start_shared):
+    return node(start_shared, "timeout_ms:=300.0")
+
+
+def until_told(probe, part="segmentation", **values):
+    """The diagnostics of a part of the node once they hold these values."""
+    name = f"segmentation: {part}"
+    probe.spin_until(lambda: values.items() <= probe.diagnostics.get(name, {}).items())
+    return probe.diagnostics[name]
+
+
+def pixels(message):
+    return np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
+
+
+def test_every_frame_is_answered_with_its_own_stamp_size_and_frame(shared_node, camera, probe):
+    eyes = camera()
+    stamps = eyes.send(10_000, 12)
+    masks = eyes.expect(stamps)
+    assert all(mask.header.frame_id == "camera_optical" for mask in masks)
+    assert all((m.height, m.width, m.step, m.encoding) == (120, 160, 160, "mono8") for m in masks)
+    assert all(pixels(mask).max() < 11 for mask in masks)
+    confidence = eyes.expect(stamps, "confidence")
+    assert all((c.height, c.width, c.encoding) == (120, 160, "mono8") for c in confidence)
+    assert len(eyes.heard["mask"]) == len(stamps)
+    told = until_told(probe, masks="12")
+    assert told["model"] == "halsie_scene" and told["mode"] == "frames and events" and told["level"] == 0
+    assert float(told["latency_p95_ms"]) >= float(told["latency_p50_ms"]) > 0
+
+
+def test_label_names_reach_who_comes_late(shared_node, probe):
+    heard = []
+    probe.node.create_subscription(LabelInfo, "segmentation/label_info", heard.append, qos.latched_qos())
+    probe.spin_until(lambda: heard)
+    names = {item.class_id: item.class_name for item in heard[0].class_map}
+    assert names[5] == "road" and names[255] == "unlabelled" and len(names) == 12
+
+
+def test_a_bag_that_loops_and_a_jump_back_leave_no_frame_unanswered(shared_node, camera):
+    for _ in range(2):
+        eyes = camera()
+        eyes.expect(eyes.send(1_000, 6))
+    stamps = eyes.send(2_000, 4) + eyes.send(1_500, 4)
+    eyes.expect(stamps)
+
+
+def test_color_and_overlay_are_made_when_someone_listens(shared_node, camera):
+    eyes = camera()
+    eyes.listen("color", "overlay")
+    stamps = eyes.send(20_000, 3)
+    for name in ("color", "overlay"):
+        made = eyes.expect(stamps, name)
+        assert all((m.height, m.width, m.step, m.encoding) == (120, 160, 480, "rgb8") for m in made)
+    assert len(np.unique(pixels(made[0]))) > 20  # the ramp shines through
+
+
+def test_jpeg_and_png_topics_are_found_by_their_type(start, probe, camera):
+    shared = node(start, namespace="packed")
+    eyes = camera("packed")
+    assert shared.popen.poll() is None
+    eyes.expect(eyes.send(1_000, 2))
+
+
+def test_bad_images_are_counted_and_skipped_and_new_sizes_taken(shared_node, camera, probe):
+    eyes = camera()
+    eyes.expect(eyes.send(30_000, 2))
+    eyes.send_image(30_150, encoding="32FC1")
+    eyes.send_image(30_151, step=3)
+    eyes.send_image(30_200, size=(64, 96))
+    (small,) = eyes.expect([30_200])
+    assert (small.height, small.width) == (64, 96)
+    told = until_told(probe, "image", dropped_bad_image="2", width="96")
+    assert told["dropped_superseded"] == "0"
+    told = until_told(probe, "events", level=2)
+    assert "registration identity: events are 160x120, images 96x64" in told["message"]
+    (back,) = eyes.expect(eyes.send(30_250, 1))
+    assert (back.height, back.width) == (120, 160)
+    assert "32FC1" in shared_node.output and "Traceback" not in shared_node.output
+
+
+def test_each_stream_goes_on_without_the_other(shared_node, camera, probe):
+    eyes = camera()
+    eyes.expect(eyes.send(40_000, 3))
+    eyes.send(40_150, 10, images=False)
+    probe.spin_until(lambda: max(eyes.heard["mask"]) > 40_500)
+    alone = eyes.heard["mask"][max(eyes.heard["mask"])]
+    assert (alone.height, alone.width, alone.header.frame_id) == (120, 160, "camera_optical")
+    until_told(probe, mode="events", level=1)
+    probe.spin_for(0.4)
+    eyes.expect(eyes.send(41_000, 8, events=False))
+    until_told(probe, mode="frames", level=1)
+    assert until_told(probe, "events", level=3)["message"].startswith("silent for")
+
+
+def test_masks_come_between_frames_when_a_rate_is_set_at_run_time(shared_node, camera, probe):
+    eyes = camera()
+    from rcl_interfaces.srv import SetParameters
+    from rclpy.parameter import Parameter
+
+    client = probe.node.create_client(SetParameters, "/segmentation/set_parameters")
+    probe.spin_until(client.service_is_ready)
+
+    def set_rate(value):
+        request = SetParameters.Request(parameters=[Parameter("mask_rate_hz", value=value).to_parameter_msg()])
+        future = client.call_async(request)
+        probe.spin_until(future.done)
+        return future.result().results[0]
+
+    refused = set_rate(-1.0)
+    assert not refused.successful and "mask_rate_hz is -1.0: give a value from 0 to 1000" in refused.reason
+    assert set_rate(50).successful
+    stamps = eyes.send(50_000, 10, period_ms=100)
+    eyes.expect(stamps)
+    between = sorted(set(eyes.heard["mask"]) - set(stamps))
+    assert len(between) > 20 and {stamp % 20 for stamp in between if stamp > 50_200} == {0}
+    assert set_rate(0.0).successful
+
+
+def test_two_nodes_in_one_domain_do_not_mix(start, shared_node, camera):
+    node(start, namespace="left")
+    left = camera("left", size=(96, 128), sensor=(96, 128))
+    right = camera()
+    stamps = left.send(60_000, 3) + right.send(61_000, 3)
+    assert {(m.height, m.width) for m in left.expect(stamps[:3])} == {(96, 128)}
+    assert {(m.height, m.width) for m in right.expect(stamps[3:])} == {(120, 160)}
+    assert set(left.heard["mask"]) == set(stamps[:3]) and set(right.heard["mask"]) == set(stamps[3:])
+
+
+def test_sensors_of_different_size_meet_by_a_homography(start, camera, probe):
+    node(start, "registration:=homography", "homography:=[2, 0, 0.5, 0, 2, 0.5, 0, 0, 1]")
+    eyes = camera(size=(120, 160), sensor=(60, 80))
+    masks = eyes.expect(eyes.send(1_000, 5))
+    assert all((m.height, m.width) == (120, 160) for m in masks)
+    told = until_told(probe, mode="frames and events")
+    assert told["level"] == 0
+    assert until_told(probe, "events", width="80")["events_outside"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        (["mask_rate_hz:=-5.0"], "parameter mask_rate_hz is -5.0: give a value from 0 to 1000"),
+        (["registration:=warp"], "parameter registration is 'warp': give one of identity, resize,"),
+        (["registration:=homography"], "homography has 0 numbers: give 9, by rows, for this registration"),
+        (["timeout_ms:=5.0"], "timeout_ms is 5: give more than max_wait_ms, 20"),
+        (["model:=no_such_model"], "model 'no_such_model' is not here: known are"),
+        (["model:=/nowhere/card.yaml"], "/nowhere/card.yaml: no such model card"),
+        (["mask_rate:=5.0"], "parameter mask_rate is not known to segmentation: did you mean mask_rate_hz?"),
+    ],
+)
+def test_what_cannot_work_is_one_line_at_start(start, parameters, said):
+    process = node(start, *parameters)
+    assert process.wait() == 1
+    assert process.output.startswith(f"segmentation: {said}") and process.output.count("\n") == 1
+
+
+def test_a_graph_that_is_not_the_cards_is_refused(start, tmp_path, repository):
+    for path in (repository / "models").glob("halsie_scene*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    with (tmp_path / "halsie_scene_step.onnx").open("ab") as file:
+        file.write(b"x")
+    process = node(start, f"model:={tmp_path / 'halsie_scene.yaml'}")
+    assert process.wait() == 1
+    assert "sha256" in process.output and process.output.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_in_the_middle_of_its_work(start, camera, number):
+    process = node(start, "mask_rate_hz:=100.0", namespace="short")
+    eyes = camera("short")
+    eyes.expect(eyes.send(1_000, 3))
+    eyes.send_image(1_200)
+    assert process.stop(number, 2) == 0
+    assert "Traceback" not in process.output and "rror" not in process.output
