@@ -20,7 +20,8 @@ _ELECTRONS_PER_S = 1.4e6
 """Electrons per second of radiance 1: a white wall at noon fills the well in 6 ms. Our choice, as the next two."""
 _SHORTEST_S = 0.0004
 _TARGET = 0.19
-"""Auto exposure aims at this mean of the linear picture, 0 to 1."""
+"""Auto exposure aims at this mean of the linear picture, 0 to 1; below ``_DIM`` it lets the picture get darker."""
+_DIM = 0.1
 
 
 def luminance(radiance: np.ndarray) -> np.ndarray:
@@ -73,7 +74,7 @@ class FrameCamera:
         # The mean of what is not blown out much: one lamp or a bright sky shall not turn the street black.
         light = float(np.minimum(luminance(radiance), 3 * np.median(radiance) + 1e-4).mean())
         now = self.exposure_s * self.gain
-        wanted = _TARGET * _FULL_WELL_E / (_ELECTRONS_PER_S * light)
+        wanted = _TARGET * min(1.0, (light / _DIM) ** 0.3) * _FULL_WELL_E / (_ELECTRONS_PER_S * light)
         wanted = now * (wanted / now) ** share
         self.exposure_s = float(np.clip(wanted, _SHORTEST_S, self._longest_s))
         self.gain = float(np.clip(wanted / self.exposure_s, 1.0, self._highest_gain))

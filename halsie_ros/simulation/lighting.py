@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from halsie_ros.errors import ParameterError
-from halsie_ros.simulation.shading import Light
+from halsie_ros.simulation import shading
 
 LIGHTS = ("day", "dusk", "night")
 
@@ -14,13 +14,16 @@ def _rgb(*values: float) -> np.ndarray:
     return np.array(values, np.float32)
 
 
-def make_light(seed: int, light: str, heading: float) -> Light:
+def make_light(seed: int, light: str, heading: float) -> tuple[np.ndarray, np.ndarray]:
     """The light of a street.
 
     Args:
         seed: of the street.
         light: ``day``, ``dusk`` or ``night``.
         heading: the street's direction, radians; at dusk the sun may stand in it.
+
+    Returns:
+        The light as ``shading`` takes it, and the far skyline: tangent of its elevation by azimuth, ``(256,) float32``.
 
     Raises:
         ParameterError: another word for ``light``.
@@ -53,37 +56,40 @@ def make_light(seed: int, light: str, heading: float) -> Light:
         sun = _rgb(0.5, 0.24, 0.09) * random.uniform(0.2, 1.1) * (1 - 0.9 * overcast)
         ambient = _rgb(0.085, 0.095, 0.14) * random.uniform(0.7, 1.5)
         zenith = _rgb(0.05, 0.075, 0.19) * hue * random.uniform(0.7, 1.3)
-        horizon = _rgb(0.55, 0.3, 0.18) * random.uniform(0.5, 1.2, 3) * (1 - 0.6 * overcast)
+        horizon = _rgb(0.5, 0.31, 0.2) * random.uniform(0.5, 1.1) * random.uniform(0.85, 1.15, 3) * (1 - 0.6 * overcast)
         cloud = _rgb(0.3, 0.17, 0.15) * random.uniform(0.5, 1.2)
         lit, share = _rgb(1.0, 0.72, 0.4) * random.uniform(0.5, 0.9), random.uniform(0.2, 0.45)
         lamp, head, glow = _rgb(1.0, 0.75, 0.42) * random.uniform(0.1, 0.35), _rgb(1, 0.95, 0.85) * 0.25, 0.8
     else:
         elevation = np.radians(random.uniform(25, 70))
-        sun = _rgb(0.006, 0.007, 0.01) * random.uniform(0.2, 1.5)  # the moon
-        ambient = _rgb(0.006, 0.007, 0.011) * random.uniform(0.6, 1.8)
-        zenith = _rgb(0.003, 0.004, 0.009) * random.uniform(0.5, 1.5)
-        horizon = _rgb(0.02, 0.016, 0.014) * random.uniform(0.5, 1.8)
-        cloud = _rgb(0.014, 0.012, 0.012)
-        lit, share = _rgb(1.0, 0.75, 0.42) * random.uniform(0.25, 0.6), random.uniform(0.2, 0.5)
+        sun = _rgb(0.006, 0.007, 0.01) * random.uniform(0.1, 0.8)  # the moon
+        ambient = _rgb(0.006, 0.0065, 0.0085) * random.uniform(0.2, 0.9)
+        zenith = _rgb(0.0016, 0.002, 0.004) * random.uniform(0.5, 1.5)
+        horizon = _rgb(0.011, 0.009, 0.008) * random.uniform(0.4, 1.6)
+        cloud = _rgb(0.009, 0.008, 0.008)
+        lit, share = _rgb(1.0, 0.75, 0.42) * random.uniform(0.08, 0.25), random.uniform(0.12, 0.4)
         tone = _rgb(1.0, 0.7, 0.34) if random.random() < 0.6 else _rgb(0.85, 0.95, 1.0)
-        lamp, head, glow = tone * random.uniform(0.12, 0.4), _rgb(1, 0.96, 0.88) * random.uniform(0.35, 0.8), 0.8
+        lamp, head = tone * random.uniform(0.05, 0.2), _rgb(1, 0.96, 0.88) * random.uniform(0.15, 0.45)
+        glow = 0.8
     direction = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
     hill = horizon * 0.75 + _rgb(0.1, 0.13, 0.1) * 0.5 * ambient
-    return Light(
-        direction,
-        sun.astype(np.float32),
-        ambient.astype(np.float32),
-        zenith.astype(np.float32),
-        horizon.astype(np.float32),
-        cloud.astype(np.float32),
-        float(cover),
-        haze,
-        0.8,
-        float(share),
-        lit.astype(np.float32),
-        lamp.astype(np.float32),
-        head.astype(np.float32),
-        float(glow),
-        hills,
-        hill.astype(np.float32),
-    )
+    result = np.zeros(shading.LIGHT_SIZE, np.float32)
+    for place, colour in (
+        (shading.SUN_DIRECTION, direction),
+        (shading.SUN, sun),
+        (shading.AMBIENT, ambient),
+        (shading.ZENITH, zenith),
+        (shading.HORIZON, horizon),
+        (shading.CLOUD, cloud),
+        (shading.LIT, lit),
+        (shading.LAMP, lamp),
+        (shading.HEADLIGHT, head),
+        (shading.HILL, hill),
+    ):
+        result[place : place + 3] = colour
+    result[shading.CLOUD_COVER] = cover
+    result[shading.HAZE] = haze
+    result[shading.SHADOW] = 0.8
+    result[shading.LIT_SHARE] = share
+    result[shading.GLOW] = glow
+    return result, hills

@@ -34,7 +34,7 @@ class Mesh:
         up: float = 1.0,
         shift: tuple[float, float] = (0.0, 0.0),
         glow: float = 0.0,
-        outward: Sequence[float] | None = None,
+        outward: Sequence[float] | np.ndarray | None = None,
     ) -> None:
         """A convex polygon of 3 to 6 corners in one plane.
 
@@ -63,8 +63,8 @@ class Mesh:
 
     def ribbon(
         self,
-        start: Sequence[float],
-        end: Sequence[float],
+        start: Sequence[float] | np.ndarray,
+        end: Sequence[float] | np.ndarray,
         radius: float | tuple[float, float],
         texture: int,
         label: int,
@@ -80,8 +80,8 @@ class Mesh:
 
     def place(self, shape: Polygons, middle: np.ndarray, yaw: float) -> None:
         """A copy of a ready shape, turned by ``yaw`` about its origin and moved to ``middle``."""
-        copy = Polygons.zeros(len(shape.count))
-        place(shape, *(float(value) for value in middle), float(yaw), copy, 0)
+        copy = Polygons.zeros(len(shape.used))
+        place(shape, float(middle[0]), float(middle[1]), float(middle[2]), float(yaw), copy, 0)
         self._placed.append(copy)
 
     def shadow(self, points: Sequence | np.ndarray) -> None:
@@ -104,7 +104,7 @@ class Mesh:
         result = Polygons.zeros(len(self._polygons))
         for index, (corners, normal, u, v, tint, glow, kind) in enumerate(self._polygons):
             result.corners[index, : len(corners)] = corners
-            result.count[index] = len(corners)
+            result.used[index] = len(corners)
             result.normal[index] = normal
             result.u_axis[index], result.v_axis[index] = u, v
             result.tint[index], result.glow[index], result.kind[index] = tint, glow, kind

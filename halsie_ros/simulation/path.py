@@ -87,7 +87,7 @@ class CameraPath:
         self.speed_m_s = random.uniform(1.5, 6) if drone else random.uniform(2.5, 13)
         self._start_m = BLOCK_M * 1.2 + random.uniform(0, BLOCK_M)
         self._height_m = random.uniform(2.5, 6.5) if drone else random.uniform(1.1, 2.1)
-        self._lane_m = random.uniform(-4, 4) if drone else -lane_m + random.uniform(-0.5, 0.5)
+        self._lane_m = random.uniform(-1.2, 1.2) * lane_m if drone else -lane_m + random.uniform(-0.5, 0.5)
         self._pitch = np.radians(random.uniform(-16, -3) if drone else random.uniform(-5, 3))
         self._look = np.radians(random.normal(0, 8 if drone else 3))
         sway = 1.0 if drone else 0.35

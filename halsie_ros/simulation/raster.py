@@ -13,8 +13,6 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-KERNEL = {"cache": True, "fastmath": True, "error_model": "numpy"}
-"""How every kernel here is compiled."""
 CORNERS = 6
 """Most corners of a polygon; near clipping may add one."""
 NEAR_M = 0.25
@@ -26,6 +24,7 @@ ROUND = 8  # shaded as a cylinder about the v axis
 FACADE = 16  # the texture's fourth channel marks windows
 GLOSS = 32  # mirrors the sky
 DECAL = 64  # lies on another surface and wins against it
+UPPER = 256  # a decal that wins against other decals
 LEAFY = 128  # lets light through: lit from both sides
 
 TEXTURE, LABEL, FLAGS = 0, 1, 2
@@ -35,7 +34,7 @@ class Polygons(NamedTuple):
     """N polygons (arrays of float32 unless said otherwise)."""
 
     corners: np.ndarray  # (N, 6, 3)
-    count: np.ndarray  # (N,) int32, corners in use
+    used: np.ndarray  # (N,) int32, corners in use
     normal: np.ndarray  # (N, 3), unit length, towards the side that is seen
     u_axis: np.ndarray  # (N, 4): u = axis[:3] . p + axis[3]
     v_axis: np.ndarray  # (N, 4)
@@ -72,7 +71,7 @@ class Ribbons(NamedTuple):
     lamps: np.ndarray  # (N, 3) int32
 
 
-@njit(**KERNEL)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def face_camera(ribbons, camera, polygons, first):
     """Writes the ribbons, turned to the camera, into ``polygons`` from ``first`` on; returns the next free place."""
     for index in range(len(ribbons.radius)):
@@ -92,7 +91,7 @@ def face_camera(ribbons, camera, polygons, first):
             polygons.corners[out, corner, 0] = x + r * wx
             polygons.corners[out, corner, 1] = y + r * wy
             polygons.corners[out, corner, 2] = z + r * wz
-        polygons.count[out] = 4
+        polygons.used[out] = 4
         nx, ny, nz = wy * dz - wz * dy, wz * dx - wx * dz, wx * dy - wy * dx
         norm = np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9
         sign = -1.0 if nx * fx + ny * fy + nz * fz > 0 else 1.0
@@ -112,14 +111,14 @@ def face_camera(ribbons, camera, polygons, first):
     return first + len(ribbons.radius)
 
 
-@njit(**KERNEL)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def place(shape, x, y, z, yaw, polygons, first):
     """Writes a shape, turned by ``yaw`` and moved to x, y, z, into ``polygons``; returns the next free place."""
     c, s = np.cos(yaw), np.sin(yaw)
-    for index in range(len(shape.count)):
+    for index in range(len(shape.used)):
         out = first + index
-        polygons.count[out] = shape.count[index]
-        for corner in range(shape.count[index]):
+        polygons.used[out] = shape.used[index]
+        for corner in range(shape.used[index]):
             px, py, pz = shape.corners[index, corner]
             polygons.corners[out, corner, 0] = c * px - s * py + x
             polygons.corners[out, corner, 1] = s * px + c * py + y
@@ -134,10 +133,10 @@ def place(shape, x, y, z, yaw, polygons, first):
         polygons.glow[out] = shape.glow[index]
         polygons.kind[out] = shape.kind[index]
         polygons.lamps[out] = shape.lamps[index]
-    return first + len(shape.count)
+    return first + len(shape.used)
 
 
-@njit(**KERNEL)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _project(corners, count, camera, screen):
     """Clips at the near plane and projects; returns (corners on the screen, nearest depth, farthest depth)."""
     view = np.empty((CORNERS, 3))
@@ -170,7 +169,7 @@ def _project(corners, count, camera, screen):
     return kept, nearest, farthest
 
 
-@njit(**KERNEL)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _span(screen, kept, y, width):
     """First and last + 1 sample of row ``y`` (centre ``y + 0.5``) inside the convex polygon."""
     left, right = 1e30, -1e30
@@ -187,7 +186,7 @@ def _span(screen, kept, y, width):
     return max(first, 0), min(last, width)
 
 
-@njit(**KERNEL)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def draw(polygons, first, last, camera, far_m, atlas, offsets, depth, ident, linear):
     """Draws polygons [first, last): solid ones, then cutouts.
 
@@ -218,8 +217,8 @@ def draw(polygons, first, last, camera, far_m, atlas, offsets, depth, ident, lin
             )
             if abs(away) < 1e-4 or (away > 0 and flags & TWO_SIDED == 0):
                 continue
-            kept, nearest, farthest = _project(polygons.corners[index], polygons.count[index], camera, screen)
-            if kept < 3 or nearest > far_m:
+            kept, nearest, _ = _project(polygons.corners[index], polygons.used[index], camera, screen)
+            if kept < 3 or nearest > far_m or (cutouts and nearest < NEAR_M):  # a leaf on the lens hides nothing
                 continue
             top, bottom, left, right = 1e30, -1e30, 1e30, -1e30
             for corner in range(kept):
@@ -227,7 +226,9 @@ def draw(polygons, first, last, camera, far_m, atlas, offsets, depth, ident, lin
                 top, bottom = min(top, screen[corner, 1]), max(bottom, screen[corner, 1])
             if right <= 0 or left >= width or bottom <= 0 or top >= height:
                 continue
-            scale = 1.003 if flags & DECAL else 1.0
+            scale = np.float32(1.0)
+            if flags & DECAL:
+                scale = np.float32(1.005) if flags & UPPER else np.float32(1.0025)
             row = linear[index]
             row[0] = (nx * camera[3] + ny * camera[4] + nz * camera[5]) / (away * focal)
             row[1] = (nx * camera[6] + ny * camera[7] + nz * camera[8]) / (away * focal)
@@ -277,7 +278,7 @@ def draw(polygons, first, last, camera, far_m, atlas, offsets, depth, ident, lin
                                 ident[y, x] = index
 
 
-@njit(**KERNEL)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def draw_shadows(shapes, counts, camera, mask):
     """Marks with 1 the samples whose ground point (z = 0) lies in a convex shape.
 

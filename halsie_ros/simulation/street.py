@@ -6,14 +6,15 @@ and comes out bit for bit the same.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
 
 from halsie_ros.errors import ParameterError
 from halsie_ros.simulation import raster, shading
-from halsie_ros.simulation.blocks import Block, BlockBuilder, Layout, footprint
+from halsie_ros.simulation.blocks import Block, build_block
+from halsie_ros.simulation.furniture import footprint
+from halsie_ros.simulation.layout import Layout
 from halsie_ros.simulation.lighting import make_light
 from halsie_ros.simulation.mesh import Mesh, concatenate
 from halsie_ros.simulation.path import BLOCK_M, CameraPath, StreetLine
@@ -85,8 +86,8 @@ class StreetScene:
         self._traffic = Traffic(layout, self._path)
         self._sunny = self._light[shading.CLOUD_COVER] < 0.75 and light != "night"
         self._sun = self._light[shading.SUN_DIRECTION : shading.SUN_DIRECTION + 3].astype(float)
-        self._builder = BlockBuilder(layout, self._line, self._sun, self._sunny)
-        self._blocks: OrderedDict[int, Block] = OrderedDict()
+        self._layout = layout
+        self._blocks: dict[int, Block] = {}
         self._active: range | None = None
         self._atlas = make_atlas(seed)
         self._focal = 0.5 * width / np.tan(0.5 * self._path.fov_rad)
@@ -168,27 +169,28 @@ class StreetScene:
 
     def _activate(self, s_m: float) -> None:
         """Brings the fixed part of the street around ``s_m`` into the arrays."""
-        first = max(int((s_m - 15) // BLOCK_M), 0)
+        first = max(int((s_m - 45) // BLOCK_M), 0)
         wanted = range(first, int((s_m + FAR_M) // BLOCK_M) + 1)
         if wanted == self._active:
             return
-        for index in wanted:
-            if index not in self._blocks:
-                self._blocks[index] = self._builder.build(index)
-        while len(self._blocks) > 24:
-            self._blocks.popitem(last=False)
-        blocks = [self._blocks[index] if index in self._blocks else self._builder.build(index) for index in wanted]
+        self._blocks = {
+            index: self._blocks[index]
+            if index in self._blocks
+            else build_block(self._layout, self._line, self._sun, self._sunny, index)
+            for index in wanted
+        }
+        blocks = [self._blocks[index] for index in wanted]
         fixed = concatenate([block.polygons for block in blocks])
         self._ribbons = concatenate([block.ribbons for block in blocks])
         self._shadows = tuple(np.concatenate(parts) for parts in zip(*(block.shadows for block in blocks)))
         self._lamps = np.concatenate([block.lamps for block in blocks])
-        middles = fixed.corners.sum(1) / fixed.count[:, None]
+        middles = fixed.corners.sum(1) / fixed.used[:, None]
         fixed.lamps[:] = self._nearest_lamps(middles)
         self._ribbons.lamps[:] = self._nearest_lamps(self._ribbons.ends.mean(1))
-        self._fixed = len(fixed.count)
+        self._fixed = len(fixed.used)
         room = raster.Polygons.zeros(len(self._ribbons.radius) + _MOVING_ROOM)
         self._polygons = concatenate([fixed, room])
-        self._linear = np.zeros((len(self._polygons.count), 11), np.float32)
+        self._linear = np.zeros((len(self._polygons.used), 11), np.float32)
         self._active = wanted
 
     def _nearest_lamps(self, points: np.ndarray) -> np.ndarray:

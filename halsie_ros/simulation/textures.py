@@ -189,7 +189,7 @@ def pickets(random: np.random.Generator) -> Texture:
     number = int(random.integers(6, 14))
     share = random.uniform(0.3, 0.75)
     upright = np.abs((_U * number) % 1 - 0.5) < share / 2
-    tip = _V < 0.95 - 0.08 * np.abs((_U * number) % 1 - 0.5) * 2
+    tip = _V + 0.16 * np.abs((_U * number) % 1 - 0.5) < 0.95
     rails = (np.abs(_V - 0.2) < 0.035) | (np.abs(_V - 0.78) < 0.035)
     tone = 0.8 + 0.1 * random.standard_normal(number)[np.floor(_U * number).astype(int)] + 0.05 * noise(random, 0.8)
     return _solid(tone - 0.12 * (rails & ~upright), ((upright & tip) | rails).astype(float))

@@ -1,4 +1,4 @@
-"""Who moves where: streams of vehicles and walkers as closed-form functions of time, without end and without clashes."""
+"""Who moves where: streams of vehicles and walkers as closed-form functions of time, without end or clashes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from halsie_ros.simulation.blocks import KERB_M, Layout
+from halsie_ros.simulation.layout import Layout
 from halsie_ros.simulation.path import CameraPath
+from halsie_ros.simulation.site import KERB_M
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Traffic:
         middle = layout.road_m + layout.verge_m + 0.5 * layout.pavement_m
         for side in (-1, 1):
             for direction in (-1, 1, 0):
-                gap = random.uniform(9, 30) / layout.walkers
+                gap = random.uniform(6, 20) / layout.walkers
                 speed = direction * random.uniform(0.9, 1.7)
                 self._walkers.append(
                     Stream(random, side * middle, speed, gap * (2 if direction == 0 else 1), 0.16 * layout.pavement_m)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -17,13 +18,21 @@ _PAINTS = (
     (0.02, 0.07, 0.3), (0.02, 0.15, 0.4), (0.05, 0.2, 0.08), (0.6, 0.5, 0.3), (0.75, 0.45, 0.03), (0.3, 0.12, 0.05),
 )  # fmt: skip
 
-# Outlines (x, z) from the front bumper over the roof to the rear, in shares of length and in metres; the
-# two numbers after each name are length, width; then the index where the cabin starts and ends.
+# Length, width; where the cabin starts and ends in the outline; the outline (x, z) from the front bumper over the
+# roof to the rear, x in shares of the length, z in metres.
 _PROFILES = {
-    "sedan": (4.5, 1.8, 2, 5, ((0.5, 0.32), (0.49, 0.68), (0.23, 0.92), (0.07, 1.42), (-0.24, 1.42), (-0.38, 0.98), (-0.5, 0.92), (-0.5, 0.32))),
-    "hatch": (3.9, 1.72, 2, 5, ((0.5, 0.32), (0.49, 0.7), (0.27, 0.95), (0.12, 1.48), (-0.36, 1.46), (-0.49, 1.0), (-0.5, 0.85), (-0.5, 0.32))),
-    "suv": (4.6, 1.9, 2, 5, ((0.5, 0.4), (0.49, 0.85), (0.26, 1.08), (0.13, 1.68), (-0.4, 1.66), (-0.49, 1.1), (-0.5, 0.95), (-0.5, 0.4))),
-    "van": (5.3, 2.0, 2, 4, ((0.5, 0.36), (0.5, 0.85), (0.4, 1.15), (0.27, 2.2), (0.06, 2.3), (-0.5, 2.3), (-0.5, 1.2), (-0.5, 0.36))),
+    "sedan": (4.5, 1.8, 2, 5, (
+        (0.5, 0.32), (0.49, 0.68), (0.23, 0.92), (0.07, 1.42), (-0.24, 1.42), (-0.38, 0.98), (-0.5, 0.92), (-0.5, 0.32),
+    )),
+    "hatch": (3.9, 1.72, 2, 5, (
+        (0.5, 0.32), (0.49, 0.7), (0.27, 0.95), (0.12, 1.48), (-0.36, 1.46), (-0.49, 1.0), (-0.5, 0.85), (-0.5, 0.32),
+    )),
+    "suv": (4.6, 1.9, 2, 5, (
+        (0.5, 0.4), (0.49, 0.85), (0.26, 1.08), (0.13, 1.68), (-0.4, 1.66), (-0.49, 1.1), (-0.5, 0.95), (-0.5, 0.4),
+    )),
+    "van": (5.3, 2.0, 2, 4, (
+        (0.5, 0.36), (0.5, 0.85), (0.4, 1.15), (0.27, 2.2), (0.06, 2.3), (-0.5, 2.3), (-0.5, 1.2), (-0.5, 0.36),
+    )),
 }  # fmt: skip
 
 
@@ -42,7 +51,7 @@ def make_vehicle(atlas_seed: int, number: int) -> tuple[Polygons, np.ndarray]:
 
 
 def _panel(
-    mesh: Mesh, points: np.ndarray, outward: tuple, tint, texture: str = "metal", flags: int = GLOSS, **more
+    mesh: Mesh, points: Sequence | np.ndarray, outward: tuple, tint, texture: str = "metal", flags: int = GLOSS, **more
 ) -> None:
     mesh.polygon(points, PLACES[texture][0], VEHICLE, tint, flags, along=0.4, up=0.4, outward=outward, **more)
 
@@ -100,14 +109,14 @@ def _add_car(mesh: Mesh, random: np.random.Generator, profile: tuple, paint: np.
         lower = [line[0], line[1], line[start], line[end], line[-2], line[-1]]
         _panel(mesh, [(x, side * half, z) for x, z in lower], (0, side, 0), paint * 0.97)
         cabin = [(line[i][0], side * depth(i), line[i][1]) for i in range(start, end + 1)]
-        if len(cabin) == 3 or line[end][1] > 1.9:  # a van: its flank goes up to the roof
+        if line[end][1] > 1.9:  # a van: its flank goes up to the roof
             top = [(line[i][0], side * half, line[i][1]) for i in (start, start + 1, end, end + 1)]
             _panel(mesh, top, (0, side, 0), paint)
-            low = [(line[start][0], side * half, line[start][1]), (line[end + 1][0], side * half, line[end + 1][1]),
-                   (line[-2][0], side * half, line[-2][1])]  # fmt: skip
+            low = [(line[i][0], side * half, line[i][1]) for i in (start, end + 1, -2)]
             _panel(mesh, low, (0, side, 0), paint)
-            cabin = [(x, side * half, z) for x, z in (line[start], line[start + 1], (line[start + 1][0] - 0.7, line[start + 1][1]),
-                                                    (line[start + 1][0] - 0.7, line[start][1]))]  # fmt: skip
+            rear = line[start + 1][0] - 0.7
+            pane = (line[start], line[start + 1], (rear, line[start + 1][1]), (rear, line[start][1]))
+            cabin = [(x, side * half, z) for x, z in pane]
         else:
             _panel(mesh, cabin, (0, side, 0.3), paint * 0.9)
         centre = np.mean(cabin, axis=0)
@@ -115,8 +124,9 @@ def _add_car(mesh: Mesh, random: np.random.Generator, profile: tuple, paint: np.
         slope = 0.0 if line[end][1] > 1.9 else side * (half - inner) / (line[start + 1][1] - line[start][1])
         window[:, 1] = centre[1] - slope * (window[:, 2] - centre[2]) + side * 0.012
         _panel(mesh, window, (0, side, 0.3), glass, flags=GLOSS | DECAL)
-        sill = [(line[0][0] * 0.98, side * half, 0.2), (line[-1][0] * 0.98, side * half, 0.2),
-                (line[-1][0] * 0.98, side * half, line[-1][1]), (line[0][0] * 0.98, side * half, line[0][1])]  # fmt: skip
+        front, back = (0.98 * line[0][0], line[0][1]), (0.98 * line[-1][0], line[-1][1])
+        sill = [(front[0], side * half, 0.2), (back[0], side * half, 0.2)]
+        sill += [(back[0], side * half, back[1]), (front[0], side * half, front[1])]
         _panel(mesh, sill, (0, side, 0), (0.03, 0.03, 0.03), flags=0)
     _add_lights(mesh, line[0][0], half, line[1][1] - 0.16, 0.15)
     _add_lights(mesh, line[-1][0], half, line[-2][1] - 0.22, 0.17)
