@@ -130,7 +130,8 @@ def _spin(executor: SingleThreadedExecutor, stop: threading.Event, failures: lis
     except ExternalShutdownException:
         pass
     except BaseException as error:
-        if not stop.is_set():
+        # A node that ends ROS itself (a replay at its end) may do so in the middle of the executor's wait.
+        if not stop.is_set() and rclpy.ok():
             failures.append(error)
     finally:
         stop.set()
