@@ -115,7 +115,7 @@ def test_an_unknown_split_names_the_known_ones(write):
 def test_a_broken_line_is_named(write):
     root = write("train", {"0001TP_006690": (texture(1), label())})
     (root / "train.txt").write_text("train/a.png\n")
-    with pytest.raises(DatasetError, match="line 1: 'train/a.png' is not 'image label'"):
+    with pytest.raises(DatasetError, match=r"line 1: 'train/a.png' is not 'image label'"):
         CamVid(root, "train")
 
 
