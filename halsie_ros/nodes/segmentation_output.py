@@ -13,6 +13,7 @@ from halsie_ros.inference.cards import ModelCard
 from halsie_ros.nodes import qos
 from halsie_ros.nodes.images import fill_image
 from halsie_ros.nodes.topics import message_class, missing_type
+from halsie_ros.segmentation.overlay import colorize, overlay
 
 _LABEL_INFO = "vision_msgs/msg/LabelInfo"
 _UNLABELLED = 255
@@ -85,8 +86,6 @@ class SegmentationOutput:
             self._send("confidence", confidence, stamp_ns, frame_id)
         if self._palette is None:
             return
-        from halsie_ros.segmentation.overlay import colorize, overlay
-
         if self._wanted("color"):
             self._send("color", colorize(mask, self._palette), stamp_ns, frame_id)
         if self._wanted("overlay"):

@@ -1,9 +1,15 @@
 """The segmentation node as its own process; camera and event camera in the test's: everything crosses DDS."""
 
+import array
 import signal
+from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import LabelInfo
 
 from halsie_ros.nodes import qos
@@ -21,9 +27,9 @@ def shared_node(start_shared):
     return node(start_shared, "timeout_ms:=300.0")
 
 
-def until_told(probe, part="segmentation", **values):
+def until_told(probe, part="segmentation", namespace="", **values):
     """The diagnostics of a part of the node once they hold these values."""
-    name = f"segmentation: {part}"
+    name = f"{namespace}segmentation: {part}"
     probe.spin_until(lambda: values.items() <= probe.diagnostics.get(name, {}).items())
     return probe.diagnostics[name]
 
@@ -73,11 +79,33 @@ def test_color_and_overlay_are_made_when_someone_listens(shared_node, camera):
     assert len(np.unique(pixels(made[0]))) > 20  # the ramp shines through
 
 
-def test_jpeg_and_png_topics_are_found_by_their_type(start, probe, camera):
-    shared = node(start, namespace="packed")
-    eyes = camera("packed")
-    assert shared.popen.poll() is None
-    eyes.expect(eyes.send(1_000, 2))
+def png(image):
+    context = av.CodecContext.create("png", "w")
+    context.height, context.width = image.shape[:2]
+    context.pix_fmt, context.time_base = "rgb24", Fraction(1, 25)
+    return b"".join(map(bytes, context.encode(av.VideoFrame.from_ndarray(image)) + context.encode(None)))
+
+
+def test_a_compressed_image_topic_is_found_by_its_type(start, probe):
+    process = node(start, namespace="packed")
+    publisher = probe.publisher(CompressedImage, "/packed/image")
+    heard = []
+    probe.node.create_subscription(Image, "/packed/segmentation/mask", heard.append, 10)
+    probe.spin_until(lambda: probe.node.count_publishers("/packed/segmentation/mask"))
+    message = CompressedImage(format="png", data=array.array("B", png(np.full((50, 70, 3), 99, np.uint8))))
+    message.header.frame_id, message.header.stamp.sec = "packed_optical", 7
+
+    def answered():
+        publisher.publish(message)
+        message.header.stamp.sec += 1
+        probe.spin_for(0.1)
+        return heard
+
+    probe.spin_until(answered)
+    assert (heard[0].height, heard[0].width, heard[0].header.frame_id) == (50, 70, "packed_optical")
+    message.data = array.array("B", b"not a picture")
+    publisher.publish(message)
+    process.wait_for("neither JPEG nor PNG")
 
 
 def test_bad_images_are_counted_and_skipped_and_new_sizes_taken(shared_node, camera, probe):
@@ -113,9 +141,6 @@ def test_each_stream_goes_on_without_the_other(shared_node, camera, probe):
 
 def test_masks_come_between_frames_when_a_rate_is_set_at_run_time(shared_node, camera, probe):
     eyes = camera()
-    from rcl_interfaces.srv import SetParameters
-    from rclpy.parameter import Parameter
-
     client = probe.node.create_client(SetParameters, "/segmentation/set_parameters")
     probe.spin_until(client.service_is_ready)
 
@@ -146,13 +171,12 @@ def test_two_nodes_in_one_domain_do_not_mix(start, shared_node, camera):
 
 
 def test_sensors_of_different_size_meet_by_a_homography(start, camera, probe):
-    node(start, "registration:=homography", "homography:=[2, 0, 0.5, 0, 2, 0.5, 0, 0, 1]")
-    eyes = camera(size=(120, 160), sensor=(60, 80))
+    node(start, "registration:=homography", "homography:=[2, 0, 0.5, 0, 2, 0.5, 0, 0, 1]", namespace="pair")
+    eyes = camera("pair", size=(120, 160), sensor=(60, 80))
     masks = eyes.expect(eyes.send(1_000, 5))
     assert all((m.height, m.width) == (120, 160) for m in masks)
-    told = until_told(probe, mode="frames and events")
-    assert told["level"] == 0
-    assert until_told(probe, "events", width="80")["events_outside"] == "0"
+    until_told(probe, namespace="pair/", mode="frames and events", level=0)
+    assert until_told(probe, "events", namespace="pair/", width="80")["events_outside"] == "0"
 
 
 @pytest.mark.parametrize(
@@ -161,7 +185,7 @@ def test_sensors_of_different_size_meet_by_a_homography(start, camera, probe):
         (["mask_rate_hz:=-5.0"], "parameter mask_rate_hz is -5.0: give a value from 0 to 1000"),
         (["registration:=warp"], "parameter registration is 'warp': give one of identity, resize,"),
         (["registration:=homography"], "homography has 0 numbers: give 9, by rows, for this registration"),
-        (["timeout_ms:=5.0"], "timeout_ms is 5: give more than max_wait_ms, 20"),
+        (["timeout_ms:=5.0"], "timeout_ms is 5: give more than max_wait_ms (20)"),
         (["model:=no_such_model"], "model 'no_such_model' is not here: known are"),
         (["model:=/nowhere/card.yaml"], "/nowhere/card.yaml: no such model card"),
         (["mask_rate:=5.0"], "parameter mask_rate is not known to segmentation: did you mean mask_rate_hz?"),
