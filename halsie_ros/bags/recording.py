@@ -1,0 +1,117 @@
+"""A bag as perception sees it: frames, events in host time, and truth where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from halsie_ros.bags.messages import stamp_ns_of
+from halsie_ros.bags.reader import BagReader, open_bag
+from halsie_ros.bags.types import COMPRESSED_IMAGE, IMAGE
+from halsie_ros.errors import BagError, CodecError
+from halsie_ros.events import Events
+from halsie_ros.events.clock import SensorClock
+from halsie_ros.events.messages import MESSAGE_TYPES, EventTopicDecoder
+from halsie_ros.nodes.images import ImageConverter
+
+TRUTH_TOPIC = "/ground_truth/mask"
+
+
+class Recording:
+    """Topics are found by type; the one with most messages is taken where several are there.
+
+    Args:
+        path: the bag.
+        image_topic: instead of the one found.
+        events_topic: instead of the one found.
+        truth_topic: mono8 masks; used where the bag holds it.
+
+    Attributes:
+        image_topic: where the frames are.
+        events_topic: where the events are.
+        truth_topic: where the truth is, None where there is none.
+        bad_messages: messages that could not be decoded and were passed over.
+
+    Raises:
+        BagError: no bag, or it holds no images or no events.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        image_topic: str | None = None,
+        events_topic: str | None = None,
+        truth_topic: str = TRUTH_TOPIC,
+    ) -> None:
+        self.path = Path(path)
+        self.bad_messages = 0
+        self._convert = ImageConverter()
+        with open_bag(path) as bag:
+            self.truth_topic = truth_topic if truth_topic in bag.topics else None
+            images = [name for name in bag.topics_of(IMAGE, COMPRESSED_IMAGE) if name != truth_topic]
+            self.image_topic = self._choose(bag, image_topic, images, "images (sensor_msgs/Image or CompressedImage)")
+            self.events_topic = self._choose(
+                bag, events_topic, bag.topics_of(*MESSAGE_TYPES), f"events ({', '.join(MESSAGE_TYPES)})"
+            )
+
+    def _choose(self, bag: BagReader, asked: str | None, found: list[str], what: str) -> str:
+        if asked is not None and asked in found:
+            return asked
+        if asked is None and found:
+            return found[0]
+        held = ", ".join(f"{name} ({topic.type})" for name, topic in sorted(bag.topics.items())) or "nothing"
+        raise BagError(f"{self.path} has no {what}{f' on {asked}' if asked else ''}: it holds {held}")
+
+    def frame_stamps(self) -> list[int]:
+        """Stamps of all frames in ns, in the order of the bag."""
+        with open_bag(self.path) as bag:
+            if bag.topics[self.image_topic].serialization == "cdr":
+                return [stamp_ns_of(payload) for _, _, payload in bag.messages([self.image_topic])]
+        return [stamp_ns for stamp_ns, _ in self.frames()]
+
+    def frames(self) -> Iterator[tuple[int, np.ndarray]]:
+        """(stamp in ns, ``(H, W, 3)`` RGB or ``(H, W)`` grey); bad messages are counted and passed over."""
+        return self._images(self.image_topic)
+
+    def truth(self) -> Iterator[tuple[int, np.ndarray]]:
+        """(stamp in ns, mask ``(H, W) uint8``); nothing where the bag has no truth."""
+        return self._images(self.truth_topic) if self.truth_topic else iter(())
+
+    def _images(self, topic: str) -> Iterator[tuple[int, np.ndarray]]:
+        with open_bag(self.path) as bag:
+            for _, _, payload in bag.messages([topic]):
+                try:
+                    message = bag.deserialize(topic, payload)
+                    picture = self._convert.convert(message)
+                except (BagError, CodecError):
+                    self.bad_messages += 1
+                    continue
+                yield message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec, picture
+
+    def events(self) -> Iterator[Events]:
+        """The events message by message, times in microseconds of the host's clock, as the node would map them."""
+        with open_bag(self.path) as bag:
+            topic = bag.topics[self.events_topic]
+            decoder = EventTopicDecoder(topic.type, serialization=topic.serialization, definition=topic.definition)
+            clock = SensorClock()
+            for _, log_ns, payload in bag.messages([self.events_topic]):
+                try:
+                    yield clock.localize(decoder.push(payload, log_ns))[0]
+                except CodecError:
+                    self.bad_messages += 1
+
+    def windows(self, ends_us: list[int], length_us: int) -> Iterator[Events]:
+        """For each of the ascending times the events of the ``length_us`` before it, ``(end - length, end]``."""
+        kept: list[Events] = []
+        stream = self.events()
+        newest_us = -1
+        for end_us in ends_us:
+            while newest_us <= end_us and (part := next(stream, None)) is not None:
+                if len(part):
+                    kept.append(part)
+                    newest_us = int(part.t_us[-1])
+            kept = [part for part in kept if int(part.t_us[-1]) > end_us - length_us]
+            yield Events.concatenate(kept).between(end_us - length_us, end_us)
