@@ -77,7 +77,7 @@ class VideoFrame:
     def rgb(self, height: int | None = None, width: int | None = None) -> np.ndarray:
         """The picture as `(height, width, 3) uint8` RGB, scaled by area where a size is given."""
         scaled = self.picture.reformat(
-            width=width or self.width, height=height or self.height, format="rgb24", interpolation="AREA"
+            width=width or self.width, height=height or self.height, format="rgb24", interpolation="AREA", threads=1
         )
         return np.asarray(scaled.to_ndarray())
 

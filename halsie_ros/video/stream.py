@@ -8,6 +8,7 @@ I-frame that later pictures cannot look past, the end of an intra refresh). Noth
 from __future__ import annotations
 
 from collections import Counter, deque
+from copy import copy
 from dataclasses import dataclass
 
 import av
@@ -18,10 +19,12 @@ from halsie_ros.video.decoder import Decoded, Decoder, Limits, blocks_of, luma_o
 from halsie_ros.video.frame import VideoFrame
 from halsie_ros.video.headers import header_reader
 from halsie_ros.video.packets import Packet
+from halsie_ros.video.plausibility import BlockEdges
 from halsie_ros.video.sequence import HeaderReader, Sight, UnreadHeaders
 from halsie_ros.video.timeline import Timeline
 
 _RECENT = 64  # packets remembered to recognize a duplicate
+_MOST_HELD = 16  # B-frames between two reference pictures
 _ENDLESS = 600  # pictures without a start after which `endless_gop` is counted
 _KINDS = {1: "I", 2: "P", 3: "B", 4: "P", 5: "I", 6: "P", 7: "B"}  # AVPictureType
 
@@ -41,7 +44,8 @@ class PacketStream:
 
     Attributes:
         counts: what happened, by cause: "joined", "lost", "damaged", "headers", "duplicate", "late", "time_reset", "empty",
-            "too_large", "codec_changed", "size_changed", "parameters_changed", "endless_gop".
+            "too_large", "codec_changed", "size_changed", "parameters_changed",
+            "implausible", "endless_gop".
         frames, untrusted: pictures given out, and those of them that are untrusted.
     """
 
@@ -84,10 +88,14 @@ class PacketStream:
         self._size: tuple[int, int] | None = None
         self._broken = "joined: no I-frame has come yet"
         self._paused = ""  # as _broken, but noticed in output order
+        self._edges = BlockEdges()
         self._refresh: int | None = None
         self._leading_until: int | None = None
         self._late_run = 0
         self._since_start = 0
+        self._newest: int | None = None
+        self._reorders = False
+        self._held: list[VideoFrame] = []
         self._reference: np.ndarray | None = None
         self._gop = -1
         self._step = 0
@@ -114,37 +122,46 @@ class PacketStream:
             self.counts["duplicate"] += 1
             return given
         self._recent.append(identity)
+        before = copy(self._reader)
         try:
             sight = self._reader.read(data)
         except BitstreamError as error:
             self._break("headers", str(error))
             return given
-        if self._refused(sight) or self._late(time, sight):
+        if self._refused(sight):
+            return given
+        if self._late(time, sight):
+            self._reader = before
             return given
         if sight.starts and self._times.last is not None and time < self._times.last:
-            given += self._take(self._flush())
+            given += self._take(self._flush()) + self._release()
             self.counts["time_reset"] += 1
+            self._newest = None
             self._times.restart()
             self._ticks.restart()
+        self._reorders |= self._newest is not None and time < self._newest
+        self._newest = time if self._newest is None else max(time, self._newest)
         tag = _Tag(packet, time, sight, self._judge(sight, time))
         decoded = decoder.decode(data, time, tag)
         if decoded.complaint:
-            tag.reason = self._break("damaged", f"damaged: {decoded.complaint}")
+            tag.reason = self._break("damaged", f"damaged: {decoded.complaint}", spreads=sight.reference)
         return given + self._take(decoded)
 
     def flush(self) -> list[VideoFrame]:
         """The pictures still held for reordering; the next packet must start anew."""
-        frames = self._take(self._flush())
+        frames = self._take(self._flush()) + self._release()
         self._broken = self._broken or "joined: no I-frame has come since the stream was flushed"
         return frames
 
     def _flush(self) -> Decoded:
         return self._decoder.flush() if self._decoder else Decoded([], "")
 
-    def _break(self, cause: str, reason: str) -> str:
+    def _break(self, cause: str, reason: str, *, spreads: bool = True) -> str:
+        """Counts what happened; where it spreads to later pictures, they are untrusted until a clean start."""
         self.counts[cause] += 1
-        self._refresh = None
-        self._broken = self._broken or reason
+        if spreads:
+            self._refresh = None
+            self._broken = self._broken or reason
         return reason
 
     def _decoder_for(self, packet: Packet) -> tuple[Decoder, list[VideoFrame]]:
@@ -153,7 +170,7 @@ class PacketStream:
             return self._decoder, []
         frames: list[VideoFrame] = []
         if self._decoder:
-            frames = self._take(self._flush())
+            frames = self._take(self._flush()) + self._release()
             self.reset()
             self._broken = f"codec changed to {packet.codec}: no I-frame has come yet"
             self.counts["codec_changed"] += 1
@@ -202,6 +219,7 @@ class PacketStream:
             self._broken, self._refresh = "", None
             if self._size not in (None, sight.size):
                 self.counts["size_changed"] += 1
+                self._edges = BlockEdges()
             self._size = sight.size
             return ""
         if sight.missing and not sight.starts:
@@ -243,8 +261,24 @@ class PacketStream:
         for picture in decoded.pictures:
             tag = picture.opaque
             if isinstance(tag, _Tag) and self.limits.allow(picture.width, picture.height):
-                frames.append(self._frame(picture, tag))
+                frames += self._settle(self._frame(picture, tag))
         return frames
+
+    def _settle(self, frame: VideoFrame) -> list[VideoFrame]:
+        """Holds B-frames until the later picture that they refer to has been looked at; where it is bad, so are they."""
+        if frame.type == "B" and frame.trusted and self._reorders and len(self._held) < _MOST_HELD:
+            self._held.append(frame)
+            return []
+        held, self._held = self._held, []
+        if not frame.trusted:
+            for earlier in held:
+                earlier.trusted, earlier.reason = False, frame.reason
+        self.untrusted += sum(not given.trusted for given in (*held, frame))
+        return [*held, frame]
+
+    def _release(self) -> list[VideoFrame]:
+        held, self._held = self._held, []
+        return held
 
     def _frame(self, picture: av.VideoFrame, tag: _Tag) -> VideoFrame:
         sight = tag.sight
@@ -256,6 +290,11 @@ class PacketStream:
             reason = self._break("damaged", "damaged: FFmpeg marks the picture as corrupt")
         kind = sight.kind if sight.kind not in ("?", "") else _KINDS.get(int(picture.pict_type), "?")
         luma = luma_of(picture)
+        if not reason:
+            odd = self._edges.check(luma)
+            if odd:
+                reason = self._break("implausible", f"implausible: {odd}", spreads=sight.reference)
+                self._paused = reason if sight.reference else self._paused
         reference = self._reference if self._reference is not None and self._reference.shape == luma.shape else None
         if kind == "I" and not reason:
             self._gop, self._step = self._gop + 1, 0
@@ -272,7 +311,6 @@ class PacketStream:
         if sight.reference and kind != "B":
             self._reference = luma
         self.frames += 1
-        self.untrusted += bool(reason)
         return frame
 
     def _follow_time(self, tag: _Tag) -> str:
