@@ -20,6 +20,7 @@ _NO_LOG = np.empty(0, np.int32)
 def _bin_counts(x, y, t, p, t0_us, bin_us, bins, grid, log):
     """Adds counts to ``grid``; notes each touched cell in ``log`` unless that is empty; returns how many."""
     height, width = grid.shape[1], grid.shape[2]
+    cells = grid.reshape(-1)
     index = 0
     logged = 0
     lower = t0_us
@@ -39,10 +40,10 @@ def _bin_counts(x, y, t, p, t0_us, bin_us, bins, grid, log):
                 lower = t0_us + index * bin_us
                 upper = lower + bin_us
         if x[i] < width and y[i] < height:
-            channel = 2 * index + np.int64(p[i])
-            grid[channel, y[i], x[i]] += np.float32(1)
+            cell = np.uint64(((2 * index + np.int64(p[i])) * height + y[i]) * width + x[i])
+            cells[cell] += np.float32(1)
             if len(log):
-                log[logged] = (channel * height + y[i]) * width + x[i]
+                log[logged] = cell
                 logged += 1
     return logged
 
@@ -105,19 +106,23 @@ def bin_counts(
 def _voxel_any_order(x, y, t, p, t0_us, t1_us, scale, grid, log):
     """Adds events to ``grid``; notes the lower touched cell in ``log`` unless that is empty; returns how many."""
     bins, height, width = grid.shape
+    plane = height * width
+    cells = grid.reshape(-1)
     logged = 0
     for i in range(len(t)):
         if t[i] < t0_us or t[i] > t1_us or x[i] >= width or y[i] >= height:
             continue
         at = (t[i] - t0_us) * scale
         index = min(np.int64(at), bins - 1)
-        right = np.float32(at - index)
         value = np.float32(1) if p[i] else np.float32(-1)
-        grid[index, y[i], x[i]] += value * (np.float32(1) - right)
+        right = value * np.float32(at - index)
+        # Unsigned: numba looks for negative indices else.
+        cell = np.uint64(index * plane + np.int64(y[i]) * width + x[i])
+        cells[cell] += value - right
         if index + 1 < bins:
-            grid[index + 1, y[i], x[i]] += value * right
+            cells[cell + np.uint64(plane)] += right
         if len(log):
-            log[logged] = (index * height + y[i]) * width + x[i]
+            log[logged] = cell
             logged += 1
     return logged
 
@@ -130,27 +135,23 @@ def _voxel_by_time(x, y, t, p, t0_us, t1_us, scale, grid, pair):
     touches one cache line instead of two, and every plane of the grid is written once, without zeroing it first.
     """
     bins, height, width = grid.shape
-    start = np.searchsorted(t, t0_us)
+    i = np.searchsorted(t, t0_us)
     previous = t0_us
-    i = start
-    carried = False
+    pair[:] = 0
+    grid[0] = 0
     for index in range(bins):
-        for row in range(height):
-            for column in range(width):
-                pair[row, column, 0] = 0
-                pair[row, column, 1] = 0
         i, previous, sorted_so_far = _one_plane(x, y, t, p, i, index, bins, previous, t0_us, t1_us, scale, pair)
         if not sorted_so_far:
             return False
+        # What the plane below left here, plus our share; the rest is for the plane above.
         for row in range(height):
             for column in range(width):
                 right = pair[row, column, 1]
-                grid[index, row, column] = (
-                    pair[row, column, 0] - right + (grid[index, row, column] if carried else np.float32(0))
-                )
+                grid[index, row, column] += pair[row, column, 0] - right
                 if index + 1 < bins:
                     grid[index + 1, row, column] = right
-        carried = True
+                pair[row, column, 0] = 0
+                pair[row, column, 1] = 0
     return True
 
 

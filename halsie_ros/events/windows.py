@@ -25,7 +25,35 @@ def _first_after(ring_t, tail, count, t_us):
 
 
 @numba.njit(cache=True, nogil=True)
-def _push(x, y, t, p, ring_x, ring_y, ring_t, ring_p, tail, count):
+def _append(x, y, t, p, ring_x, ring_y, ring_t, ring_p, tail, count):
+    """Copies events behind the ring's last; False, and nothing done, unless they are in order and follow it."""
+    n = len(t)
+    capacity = len(ring_t)
+    mask = capacity - 1
+    if n > capacity or (count and t[0] < ring_t[(tail + count - 1) & mask]):
+        return False
+    unordered = False
+    for i in range(n - 1):
+        unordered |= t[i + 1] < t[i]
+    if unordered:
+        return False
+    start = (tail + count) & mask
+    first = min(n, capacity - start)
+    for i in range(first):
+        ring_x[start + i] = x[i]
+        ring_y[start + i] = y[i]
+        ring_t[start + i] = t[i]
+        ring_p[start + i] = p[i]
+    for i in range(n - first):
+        ring_x[i] = x[first + i]
+        ring_y[i] = y[first + i]
+        ring_t[i] = t[first + i]
+        ring_p[i] = p[first + i]
+    return True
+
+
+@numba.njit(cache=True, nogil=True)
+def _insert(x, y, t, p, ring_x, ring_y, ring_t, ring_p, tail, count):
     """Inserts events that are sorted by time; returns the new tail and count and how many old events were dropped.
 
     Equal times keep their order of arrival.
@@ -138,28 +166,37 @@ class EventRing:
 
     def push(self, events: Events) -> None:
         """Adds a packet's events, which need not be sorted."""
-        if not len(events):
+        n = len(events)
+        if not n:
             return
-        if (events.t_us[1:] < events.t_us[:-1]).any():
-            newest = np.maximum.accumulate(events.t_us)
-            self.out_of_order += int((events.t_us < newest).sum())
-            events = events[np.argsort(events.t_us, kind="stable")]
-        first, last = int(events.t_us[0]), int(events.t_us[-1])
-        if self._newest is not None and first < self._newest:
-            self.out_of_order += int(np.searchsorted(events.t_us, self._newest))
-        if self._cut is not None and first <= self._cut:
+        ring = (self._x, self._y, self._t, self._p)
+        columns = (events.x, events.y, events.t_us, events.polarity)
+        dropped = max(0, self._count + n - self.capacity)
+        taken = self._taken() if dropped else 0
+        if (self._cut is None or events.t_us[0] > self._cut) and _append(*columns, *ring, self._tail, self._count):
+            self.overflowed += max(0, dropped - taken)
+            self._tail = (self._tail + dropped) & (self.capacity - 1)
+            self._count += n - dropped
+            self.advance(int(events.t_us[-1]))
+            return
+        newest = np.maximum.accumulate(events.t_us)
+        if self._newest is not None:
+            newest = np.maximum(newest, self._newest)
+        self.out_of_order += int((events.t_us < newest).sum())
+        events = events[np.argsort(events.t_us, kind="stable")]
+        if self._cut is not None and events.t_us[0] <= self._cut:
             events = self._rescue(events, self._cut)
             if not len(events):
                 return
-        self._newest = last if self._newest is None else max(self._newest, last)
-        arrays = (self._x, self._y, self._t, self._p)
-        before = self._count
-        fresh = before if self._cut is None else before - _first_after(self._t, self._tail, before, self._cut)
-        self._tail, self._count, dropped = _push(
-            events.x, events.y, events.t_us, events.polarity, *arrays, self._tail, before
-        )
-        if dropped:
-            self.overflowed += max(0, fresh + len(events) - self._count)
+        taken = self._taken()
+        columns = (events.x, events.y, events.t_us, events.polarity)
+        self._tail, self._count, dropped = _insert(*columns, *ring, self._tail, self._count)
+        self.overflowed += max(0, int(dropped) - taken)
+        self.advance(int(events.t_us[-1]))
+
+    def _taken(self) -> int:
+        """How many of the ring's events a cut has taken: they are the oldest."""
+        return 0 if self._cut is None else int(_first_after(self._t, self._tail, self._count, self._cut))
 
     def _rescue(self, events: Events, cut_us: int) -> Events:
         """Moves events of windows already cut to the next one, and drops those that are too late for that."""
