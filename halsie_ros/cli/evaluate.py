@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -18,9 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the verb's arguments."""
     tasks = parser.add_subparsers(dest="task", metavar="TASK", required=True)
     _segmentation(tasks.add_parser("segmentation", help="masks against labels, on a data set or a bag"))
-    if importlib.util.find_spec("halsie_ros.evaluation.action"):
-        action = tasks.add_parser("action", help="action labels on a set of clips")
-        importlib.import_module("halsie_ros.evaluation.action").add_arguments(action)
+    action = tasks.add_parser("action", help="action labels on a set of clips")
+    importlib.import_module("halsie_ros.evaluation.action").add_arguments(action)
     compare = tasks.add_parser("compare", help="what changed between two results of `evaluate segmentation`")
     compare.add_argument("first", type=Path, metavar="A.json")
     compare.add_argument("second", type=Path, metavar="B.json")

@@ -20,6 +20,8 @@ from numba import njit
 IGNORE = 255
 """Label of pixels that the still does not show."""
 
+_FASTEST = 0.5
+"""Random motions carry most of the picture by at most half its width in a second (real road video: about 0.3)."""
 _FARTHEST = 0.6
 """Bound of ``d g(u)``: a view from behind never looks nearer than this, where the closed form would tear."""
 
@@ -60,7 +62,7 @@ class CameraMotion:
         kind = rng.choice(3, p=(0.6, 0.25, 0.15))
         turn, pitch, roll, drive = ((0.05, 0.015, 0.02, 0.3), (0.2, 0.05, 0.05, 0.1), (0.1, 0.08, 0.15, 0.2))[kind]
         forward = abs(rng.normal(0, 1)) + 0.2 if kind == 0 else rng.normal(0, 1)
-        return cls(
+        motion = cls(
             duration_s,
             yaw_px_s=float(np.clip(rng.normal(0, turn), -0.4, 0.4) * width),
             pitch_px_s=float(rng.normal(0, pitch) * width),
@@ -69,6 +71,18 @@ class CameraMotion:
             sway=float(rng.uniform(0, 0.8)),
             sway_hz=float(rng.uniform(0.5, 3.0)),
             phase_rad=float(rng.uniform(0, 2 * np.pi)),
+        )
+        moved = motion.displacement_px(max(0.0, duration_s - 0.05), duration_s, width, round(0.75 * width))
+        speed = float(np.quantile(np.hypot(*moved.T), 0.8)) / min(0.05, duration_s) / width
+        return motion if speed <= _FASTEST else motion._slowed(_FASTEST / speed)
+
+    def _slowed(self, factor: float) -> CameraMotion:
+        return replace(
+            self,
+            yaw_px_s=self.yaw_px_s * factor,
+            pitch_px_s=self.pitch_px_s * factor,
+            roll_rad_s=self.roll_rad_s * factor,
+            drive_per_s=self.drive_per_s * factor,
         )
 
     def _elapsed(self, t_s: float) -> float:
@@ -99,10 +113,6 @@ class CameraMotion:
             homography, drive = self.pose(t_s, width, height)
             _sources(x, y, homography, drive, *_corridor(width, height), out)
         return first - second
-
-    def shortened(self, duration_s: float) -> CameraMotion:
-        """The same motion's last ``duration_s`` seconds."""
-        return replace(self, duration_s=duration_s)
 
 
 def _corridor(width: int, height: int) -> tuple[float, float, float, float]:
