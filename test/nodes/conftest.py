@@ -165,6 +165,7 @@ class Camera:
         self.images = probe.publisher(Image, f"{self.prefix}/image")
         self.events = probe.publisher(EventPacket, f"{self.prefix}/events")
         self.listen("mask", "confidence")
+        self._shake_hands()
 
     def listen(self, *names: str) -> None:
         """Subscribes to outputs, and waits until they are connected."""
@@ -174,11 +175,24 @@ class Camera:
                 Image, f"{self.prefix}/segmentation/{name}", lambda m, name=name: self._hear(name, m), 100
             )
             self.probe.spin_until(lambda s=subscription: self.probe.node.count_publishers(s.topic_name))
-        self.probe.spin_for(0.2)
+
+    def _shake_hands(self) -> None:
+        """Sends early pictures until one is answered: a best-effort reader may be known and yet not listen."""
+        stamps_ms = iter(range(100, 1000, 5))
+
+        def answered() -> bool:
+            self.send_image(next(stamps_ms))
+            self.probe.spin_for(0.1)
+            return bool(self.heard["mask"])
+
+        self.probe.spin_until(answered)
+        self.probe.spin_for(0.1)
+        self.heard = {name: {} for name in self.heard}
 
     def _hear(self, name: str, message: Image) -> None:
         stamp_ms = message.header.stamp.sec * 1000 + message.header.stamp.nanosec // 1_000_000
-        self.heard[name].setdefault(stamp_ms, message)
+        if stamp_ms >= 1000 or not self.heard["mask"]:
+            self.heard[name].setdefault(stamp_ms, message)
 
     def send_image(self, stamp_ms: int, **changes) -> None:
         """One image of a ramp, rgb8; `changes` are fields of the message."""
