@@ -11,33 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from halsie_ros.action.clip import Segment, read_clip
+from halsie_ros.action.clip import read_clip
 from halsie_ros.datasets.video_sets import VIDEO_SETS, open_video_set
 from halsie_ros.errors import VideoError
-
-STEPS = 8
-
-
-def arrays_of(segments: list[Segment]) -> dict[str, np.ndarray]:
-    """Segments as arrays, in :class:`training.action_data.ClipCache`'s layout; steps beyond `STEPS` are left out."""
-    count = len(segments)
-    arrays = {
-        "image": np.zeros((count, 3, 96, 128), np.uint8),
-        "motion": np.zeros((count, STEPS, 4, 24, 32), np.float16),
-        "residual": np.zeros((count, STEPS, 2, 48, 64), np.float16),
-        "dt_us": np.zeros((count, STEPS), np.float32),
-        "end_s": np.zeros(count, np.float32),
-    }
-    for s, segment in enumerate(segments):
-        arrays["image"][s] = segment.image
-        arrays["end_s"][s] = (segment.end_ns - segments[0].end_ns) / 1e9
-        for t, step in enumerate(segment.steps[:STEPS]):
-            arrays["motion"][s, t], arrays["residual"][s, t], arrays["dt_us"][s, t] = (
-                step.motion,
-                step.residual,
-                step.dt_us,
-            )
-    return arrays
+from training.action_data import arrays_of
 
 
 def build(dataset: str, root: Path, out: Path, split: str | None = None, csv: Path | None = None) -> list[str]:

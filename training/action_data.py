@@ -4,32 +4,46 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from halsie_ros.action.clip import Segment, read_clip
+from halsie_ros.datasets.video_sets import open_video_set
+from halsie_ros.errors import VideoError
+
+
+STEPS = 6
+"""Steps kept of a segment: those of a GOP of 12 frames, the working form."""
+GopArrays = dict[str, np.ndarray]
+"""G segments: image ``(G, 3, 96, 128) uint8``, motion ``(G, T, 4, 24, 32)``, residual ``(G, T, 2, 48, 64)``, dt_us ``(G, T)``
+(0 for padding), end_s ``(G,)``."""
+
+
+class ClipSource(Protocol):
+    """Clips with labels and groups."""
+
+    labels: list[str]
+    groups: list[str]
+
+    def gops(self, clip: int, count: int, rng: np.random.Generator | None) -> GopArrays:
+        """At most `count` segments of a clip in order: a random choice where `rng` is given, else spread evenly."""
+
 
 @dataclass
 class ClipCache:
-    """Every GOP of every clip of one data set, as :mod:`training.action_cache` writes them.
+    """Every segment of every clip of one data set, as :mod:`training.action_cache` writes them.
 
     Attributes:
-        image: ``(G, 3, 96, 128) uint8``.
-        motion: ``(G, T, 4, 24, 32) float16``.
-        residual: ``(G, T, 2, 48, 64) float16``.
-        dt_us: ``(G, T) float32``, 0 for padding.
-        end_s: ``(G,) float32``: time of each GOP's last frame in its clip.
-        first: ``(clips + 1,)``: clip c has GOPs first[c] to first[c + 1] - 1.
+        arrays: see `GopArrays`, all clips one after another.
+        first: ``(clips + 1,)``: clip c has segments first[c] to first[c + 1] - 1.
         labels, groups, paths: of each clip.
     """
 
-    image: np.ndarray
-    motion: np.ndarray
-    residual: np.ndarray
-    dt_us: np.ndarray
-    end_s: np.ndarray
+    arrays: GopArrays
     first: np.ndarray
     labels: list[str]
     groups: list[str]
@@ -37,10 +51,75 @@ class ClipCache:
 
     @classmethod
     def load(cls, folder: Path) -> ClipCache:
+        """Opens a cache; the arrays stay on disk and in the system's page cache."""
         clips = np.load(folder / "clips.npz")
-        arrays = (np.load(folder / f"{name}.npy") for name in ("image", "motion", "residual", "dt_us", "end_s"))
+        names = ("image", "motion", "residual", "dt_us", "end_s")
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
         first = np.concatenate([[0], np.cumsum(clips["gops"])])
-        return cls(*arrays, first, *(clips[name].tolist() for name in ("label", "group", "path")))
+        return cls(arrays, first, *(clips[name].tolist() for name in ("label", "group", "path")))
+
+    def gops(self, clip: int, count: int, rng: np.random.Generator | None) -> GopArrays:
+        """See `ClipSource`."""
+        chosen = choose_gops(np.arange(self.first[clip], self.first[clip + 1]), count, rng)
+        return {name: array[chosen] for name, array in self.arrays.items()}
+
+
+@dataclass
+class ClipFiles:
+    """Clips read directly from their files, only the GOPs that are sampled.
+
+    Attributes:
+        paths: files.
+        labels, groups: of each clip.
+    """
+
+    paths: list[Path]
+    labels: list[str]
+    groups: list[str]
+
+    @classmethod
+    def open(cls, dataset: str, root: Path, split: str | None, csv: str | None) -> ClipFiles:
+        """Opens a split of a data set; missing clips are counted and printed."""
+        found = open_video_set(dataset, root, split, csv)
+        if found.missing:
+            print(
+                f"{dataset}: {len(found.missing)} of the listed clips are missing, e.g. {found.missing[0]}", flush=True
+            )
+        clips = found.clips
+        return cls([c.path for c in clips], [found.classes[c.label] for c in clips], [c.group for c in clips])
+
+    def gops(self, clip: int, count: int, rng: np.random.Generator | None) -> GopArrays:
+        """See `ClipSource`. In training some more places are read than needed, so that other GOPs come each time.
+
+        A broken clip gives no segments (the network sees padding) and is printed.
+        """
+        places = count if rng is None else count + int(rng.integers(0, 4))
+        try:
+            segments = read_clip(self.paths[clip], segments=places)
+        except VideoError as error:
+            print(f"left out: {error}", flush=True)
+            segments = []
+        chosen = choose_gops(np.arange(len(segments)), count, rng)
+        return arrays_of([segments[i] for i in chosen])
+
+
+def arrays_of(segments: list[Segment]) -> GopArrays:
+    """Segments as arrays; steps beyond `STEPS` are left out."""
+    count = len(segments)
+    arrays = {
+        "image": np.zeros((count, 3, 96, 128), np.uint8),
+        "motion": np.zeros((count, STEPS, 4, 24, 32), np.float16),
+        "residual": np.zeros((count, STEPS, 2, 48, 64), np.float16),
+        "dt_us": np.zeros((count, STEPS), np.float32),
+        "end_s": np.zeros(count, np.float32),
+    }
+    for s, segment in enumerate(segments):
+        arrays["image"][s] = segment.image
+        arrays["end_s"][s] = (segment.end_ns - segments[0].end_ns) / 1e9
+        for t, step in enumerate(segment.steps[:STEPS]):
+            arrays["motion"][s, t], arrays["residual"][s, t] = step.motion, step.residual
+            arrays["dt_us"][s, t] = step.dt_us
+    return arrays
 
 
 @dataclass
@@ -54,49 +133,60 @@ class Batch:
     age_s: Tensor
     valid: Tensor
     label: Tensor
-    use: Tensor | None = None
+    use: Tensor
 
-    def inputs(self) -> tuple[Tensor | None, ...]:
+    def inputs(self) -> tuple[Tensor, ...]:
         """The network's arguments in order."""
         return self.image, self.motion, self.residual, self.dt_us, self.age_s, self.valid, self.use
 
+    def as_item(self) -> dict[str, Tensor]:
+        """A batch of one as the loop's item: no batch axis."""
+        timed = {name: getattr(self, name)[:, 0] for name in ("motion", "residual", "dt_us")}
+        return {**timed, **{name: getattr(self, name)[0] for name in ("image", "age_s", "valid", "label", "use")}}
 
-def collate(items: list[tuple[ClipCache, int, int]], gops: int, rng: np.random.Generator | None = None) -> Batch:
+
+def collate(items: list[tuple[ClipSource, int, int]], gops: int, rng: np.random.Generator | None = None) -> Batch:
     """Takes clips together.
 
     Args:
-        items: (cache, clip, label) each.
-        gops: K; longer clips give a random run of K GOPs where `rng` is given, else K spread evenly.
-        rng: training where given: GOPs at both ends may be left out.
+        items: (source, clip, label) each.
+        gops: K.
+        rng: training where given: see :func:`choose_gops`.
     """
     batch = len(items)
-    steps = max(cache.dt_us.shape[1] for cache, _, _ in items)
     image = np.zeros((batch, gops, 3, 96, 128), np.uint8)
-    motion = np.zeros((steps, batch, gops, 4, 24, 32), np.float16)
-    residual = np.zeros((steps, batch, gops, 2, 48, 64), np.float16)
-    dt_us, age_s, valid = (
-        np.zeros((steps, batch, gops), np.float32),
-        np.zeros((batch, gops), np.float32),
-        np.zeros((batch, gops), np.float32),
-    )
-    for b, (cache, clip, _) in enumerate(items):
-        chosen = choose_gops(np.arange(cache.first[clip], cache.first[clip + 1]), gops, rng)
-        at, length = slice(gops - len(chosen), gops), cache.dt_us.shape[1]
-        image[b, at] = cache.image[chosen]
-        motion[:length, b, at] = cache.motion[chosen].swapaxes(0, 1)
-        residual[:length, b, at] = cache.residual[chosen].swapaxes(0, 1)
-        dt_us[:length, b, at] = cache.dt_us[chosen].T
-        age_s[b, at] = cache.end_s[chosen[-1]] - cache.end_s[chosen]
+    motion = np.zeros((STEPS, batch, gops, 4, 24, 32), np.float32)
+    residual = np.zeros((STEPS, batch, gops, 2, 48, 64), np.float32)
+    dt_us = np.zeros((STEPS, batch, gops), np.float32)
+    age_s, valid = np.zeros((batch, gops), np.float32), np.zeros((batch, gops), np.float32)
+    for b, (source, clip, _) in enumerate(items):
+        arrays = source.gops(clip, gops, rng)
+        count, length = arrays["dt_us"].shape
+        if not count:
+            continue
+        at = slice(gops - count, gops)
+        image[b, at] = arrays["image"]
+        motion[:length, b, at] = arrays["motion"].swapaxes(0, 1)
+        residual[:length, b, at] = arrays["residual"].swapaxes(0, 1)
+        dt_us[:length, b, at] = arrays["dt_us"].T
+        age_s[b, at] = arrays["end_s"][-1] - arrays["end_s"]
         valid[b, at] = 1
+    used = max(1, int((dt_us > 0).any((1, 2)).sum())) if rng is None else STEPS
     return Batch(
-        torch.from_numpy(image).float() / 255, torch.from_numpy(motion).float(), torch.from_numpy(residual).float(),
-        torch.from_numpy(dt_us), torch.from_numpy(age_s), torch.from_numpy(valid),
+        torch.from_numpy(image).float() / 255,
+        *(torch.from_numpy(array[:used]) for array in (motion, residual, dt_us)),
+        torch.from_numpy(age_s),
+        torch.from_numpy(valid),
         torch.tensor([label for _, _, label in items]),
-    )  # fmt: skip
+        torch.ones(batch, 3),
+    )
 
 
 def choose_gops(there: np.ndarray, gops: int, rng: np.random.Generator | None) -> np.ndarray:
-    """The GOPs of a clip that are used, in order: at most `gops`."""
+    """The segments of a clip that are used, in order: at most `gops`.
+
+    Without `rng` they are spread evenly. With it a random run is taken, and often some at both ends are left out.
+    """
     if rng is None:
         return there[np.linspace(0, len(there) - 1, gops).round().astype(int)] if len(there) > gops else there
     if len(there) > gops:

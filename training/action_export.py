@@ -99,7 +99,12 @@ def _trace(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str]) -> 
 
 
 def export(
-    network: CompressedVideoNet, name: str, folder: Path, classes: list[str], about: dict[str, Any], measured: dict[str, Any]
+    network: CompressedVideoNet,
+    name: str,
+    folder: Path,
+    classes: list[str],
+    about: dict[str, Any],
+    measured: dict[str, Any],
 ) -> Path:
     """Writes graphs and card; `about` has `commercial_use`, `licence`, `data` and `recipe`. Gives the card's path."""
     digests = {}
@@ -129,11 +134,11 @@ def export(
 
 
 def load(checkpoint: Path) -> tuple[CompressedVideoNet, dict[str, Any]]:
-    """The averaged network of a checkpoint of `training.action`, and its recipe."""
+    """The averaged network of a checkpoint of `training.action`, and what it says of itself."""
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    network = CompressedVideoNet(ActionConfig(**saved["config"]))
-    network.load_state_dict(saved["network"])
-    return network, saved["recipe"]
+    network = CompressedVideoNet(ActionConfig(**saved["config"]["network"]))
+    network.load_state_dict(saved["average"])
+    return network, saved["config"]
 
 
 def main() -> None:
@@ -143,9 +148,9 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=Path("models"))
     parser.add_argument("--measured", type=Path, help="JSON with figures for the card")
     args = parser.parse_args()
-    network, recipe = load(args.checkpoint)
+    network, about = load(args.checkpoint)
     measured = json.loads(args.measured.read_text()) if args.measured else {}
-    print(export(network, args.name, args.models, recipe["classes"], recipe["card"], measured))
+    print(export(network, args.name, args.models, about["classes"], about["card"], measured))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ FORM = FeatureFormat(grid=(24, 32), residual_scale=2, image=(96, 128))
 FRAMES_PER_STEP = 2
 STEP_US = 66_667.0
 """Two frames at 30 fps: the step length at which an input drives a membrane with weight 1."""
-SEGMENT_US = 500_000
+SEGMENT_US = 450_000
 """Longest segment: a GOP that goes on for longer is continued as a new segment with the same I-frame tokens."""
 MAX_VALUE = 4.0
 
