@@ -1,0 +1,25 @@
+"""`halsie models`: lists, checks, exits 1 for a damaged model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+from halsie_ros.cli.main import main
+
+
+def test_check_finds_every_model_whole(tmp_path):
+    assert main(["models", "check", "--json", str(tmp_path / "out.json")]) == 0
+    rows = {row["name"]: row for row in json.loads((tmp_path / "out.json").read_text())}
+    assert rows["halsie_scene"]["commercial_use"] is True
+    assert rows["halsie_scene"]["error"] is None and rows["halsie_scene"]["task"] == "segmentation"
+
+
+def test_a_damaged_model_fails_the_check_but_not_the_list(repository, tmp_path, monkeypatch, capsys):
+    for path in (repository / "models").glob("halsie_scene*"):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "halsie_scene_frame.onnx").write_bytes(b"cut off")
+    monkeypatch.setenv("HALSIE_MODELS", str(tmp_path))
+    assert main(["models"]) == 0
+    assert main(["models", "check"]) == 1
+    assert "DAMAGED" in capsys.readouterr().out

@@ -1,0 +1,159 @@
+"""The loop on a toy task: resuming, sharing a batch between processes, refusals, checkpoints."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from training.loop import LoopConfig, learning_rate, train  # noqa: E402
+
+
+class Toy:
+    """Fits a plane with dropout, so that the network draws random numbers too."""
+
+    def __init__(self):
+        torch.manual_seed(5)
+        self.network = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Dropout(0.3), torch.nn.Linear(8, 1))
+
+    def __len__(self):
+        return 10
+
+    def item(self, index, random):
+        x = random.normal(size=3).astype(np.float32) + index
+        return {"x": torch.from_numpy(x), "y": torch.tensor([x.sum()])}
+
+    def loss(self, network, batch):
+        loss = (network(batch["x"]) - batch["y"]).square().mean()
+        return loss, {}
+
+    def validate(self, network):
+        return {"score": -float(network(torch.ones(1, 3)).square().sum())}
+
+
+CONFIG = LoopConfig(steps=24, batch=4, learning_rate=0.01, warmup_steps=3, validate_every=8, save_every=4)
+
+
+def tensors(path):
+    saved = torch.load(path, weights_only=True)
+    return {**{f"n {k}": v for k, v in saved["network"].items()}, **{f"a {k}": v for k, v in saved["average"].items()}}
+
+
+def test_a_resumed_run_is_bit_for_bit_the_unbroken_one(tmp_path, monkeypatch):
+    whole = train(Toy(), CONFIG, tmp_path / "whole")
+
+    class Killed(Exception):
+        pass
+
+    class Fragile(Toy):
+        def loss(self, network, batch):
+            self.calls = getattr(self, "calls", 0) + 1
+            if self.calls == 15:
+                raise Killed
+            return super().loss(network, batch)
+
+    with pytest.raises(Killed):
+        train(Fragile(), CONFIG, tmp_path / "broken")
+    assert torch.load(tmp_path / "broken" / "last.pt", weights_only=True)["step"] == 12
+    rest = train(Toy(), CONFIG, tmp_path / "broken", resume="auto")
+    assert rest.losses == whole.losses[12:]
+    one, other = (tensors(tmp_path / name / "last.pt") for name in ("whole", "broken"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert rest.best == whole.best
+
+
+def test_loading_processes_change_nothing(tmp_path):
+    from dataclasses import replace
+
+    config = replace(CONFIG, steps=6, warmup_steps=0)
+    alone = train(Toy(), config, tmp_path / "alone")
+    helped = train(Toy(), replace(config, workers=2), tmp_path / "helped")
+    assert alone.losses == helped.losses
+
+
+def test_auto_starts_afresh_and_a_named_checkpoint_must_exist(tmp_path):
+    from dataclasses import replace
+
+    short = replace(CONFIG, steps=2, warmup_steps=0)
+    assert train(Toy(), short, tmp_path, resume="auto").step == 2
+    with pytest.raises(FileNotFoundError, match=r"gone\.pt: no such checkpoint"):
+        train(Toy(), short, tmp_path, resume=str(tmp_path / "gone.pt"))
+
+
+def test_no_half_written_checkpoint_is_left(tmp_path):
+    train(Toy(), CONFIG, tmp_path)
+    names = {path.name for path in tmp_path.iterdir() if path.suffix == ".pt" or path.name.startswith(".")}
+    assert names == {"last.pt", "best.pt"}
+
+
+def test_rate_warms_up_and_falls_to_a_hundredth():
+    rates = [learning_rate(CONFIG, step) for step in range(CONFIG.steps)]
+    assert rates[:3] == pytest.approx([0.01 / 3, 0.02 / 3, 0.01])
+    assert rates[3] == pytest.approx(0.01) and rates[-1] < 0.0003 and sorted(rates[3:], reverse=True) == rates[3:]
+
+
+@pytest.mark.parametrize(
+    "wrong, said", [({"steps": 0}, "steps is 0"), ({"average": 1.0}, "average is 1.0"), ({"warmup_steps": 99}, "99")]
+)
+def test_impossible_settings_are_refused(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        LoopConfig(**{"steps": 10, "batch": 2, **wrong})
+
+
+SHARED = """
+import json, sys
+import torch, numpy as np
+from pathlib import Path
+from training.loop import LoopConfig, train
+
+class Plane:
+    def __init__(self):
+        torch.manual_seed(5)
+        self.network = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.GroupNorm(2, 4), torch.nn.ReLU(),
+                                           torch.nn.Flatten(), torch.nn.Linear(64, 1))
+    def __len__(self): return 12
+    def item(self, index, random):
+        x = random.normal(size=(1, 6, 6)).astype(np.float32)
+        return {"x": torch.from_numpy(x), "y": torch.tensor([float(x.sum())])}
+    def loss(self, network, batch):
+        return (network(batch["x"]) - batch["y"]).square().mean(), {}
+    def validate(self, network):
+        return {"score": 0.0}
+
+config = LoopConfig(steps=12, batch=4, learning_rate=0.01, validate_every=6, save_every=3)
+progress = train(Plane(), config, Path(sys.argv[1]), resume="auto")
+import os
+if os.environ.get("RANK", "0") == "0":
+    Path(sys.argv[1], "losses.json").write_text(json.dumps(progress.losses))
+if torch.distributed.is_initialized():
+    torch.distributed.destroy_process_group()
+"""
+
+
+def test_two_processes_have_the_losses_of_one(tmp_path, repository):
+    import json
+
+    script = tmp_path / "shared.py"
+    script.write_text(SHARED)
+    environment = {**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    launcher = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1",
+        "--master-port", str(port), str(script),
+    ]  # fmt: skip
+    for folder, command in (("one", [sys.executable, str(script)]), ("two", launcher)):
+        done = subprocess.run(
+            [*command, str(tmp_path / folder)], env=environment, capture_output=True, text=True, timeout=180
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+    one, two = (json.loads((tmp_path / folder / "losses.json").read_text()) for folder in ("one", "two"))
+    assert len(one) == 12
+    np.testing.assert_allclose(two, one, rtol=1e-5)
