@@ -89,7 +89,8 @@ class Recipe:
         """From a config file's fields."""
         fields = dict(fields)
         loop = LoopConfig(**fields.pop("loop"))
-        return cls(**fields, loop=loop, data=[SourceConfig(**source) for source in fields.pop("data")])
+        data = [SourceConfig(**source) for source in fields.pop("data")]
+        return cls(**fields, loop=loop, data=data)
 
     def __post_init__(self) -> None:
         if self.mirror not in ("same", "swap", "never"):
