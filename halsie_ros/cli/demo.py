@@ -86,7 +86,7 @@ def _show(recording: Any, stamps: list[int], live: LiveRun) -> dict[str, Any]:
     from halsie_ros.inference.cards import ModelCard, find_model
     from halsie_ros.segmentation.overlay import draw_events
 
-    card = ModelCard.load(find_model(live.log["diagnostics"]["segmentation: segmentation"]["values"]["model"]))
+    card = ModelCard.load(find_model(_diagnostics(live, "segmentation")["model"]))
     classes = len(card.classes)
     counts = np.zeros((classes, classes), np.int64)
     truth = dict(recording.truth())
@@ -117,15 +117,25 @@ def _show(recording: Any, stamps: list[int], live: LiveRun) -> dict[str, Any]:
 
 def _event_size(live: LiveRun) -> tuple[int, int] | None:
     """Rows and columns of the event sensor, from the node's diagnostics."""
-    values = next((s["values"] for name, s in live.log["diagnostics"].items() if name.endswith("events")), {})
+    values: dict[str, Any] = _diagnostics(live, "events")
     height, width = int(values.get("height", 0)), int(values.get("width", 0))
     return (height, width) if height and width else None
+
+
+def _diagnostics(live: LiveRun, part: str) -> dict[str, Any]:
+    """The values of a node's last status whose name ends with `part`; empty where none came."""
+    found = (status["values"] for name, status in live.log["diagnostics"].items() if name.endswith(part))
+    return next(found, {})
 
 
 def _summary(recording: Any, stamps: list[int], live: LiveRun, miou: float | None) -> dict[str, Any]:
     answered = [stamp for stamp in set(stamps) if stamp in live.masks]
     latencies = [live.latency_ms[stamp] for stamp in answered if stamp in live.latency_ms]
     p50, p95 = np.percentile(latencies, [50, 95]).tolist() if latencies else (None, None)
+    drops = live.drops()
+    received = int(_diagnostics(live, "image").get("messages", len(stamps)))
+    if received < len(stamps):  # best effort: the transport lost them, the node never saw them
+        drops["never_received"] = len(stamps) - received
     return {
         "bag": str(recording.path),
         "image_topic": recording.image_topic,
@@ -133,9 +143,9 @@ def _summary(recording: Any, stamps: list[int], live: LiveRun, miou: float | Non
         "frames_in": len(stamps),
         "masks_out": len(answered),
         "latency_ms": {"p50": p50, "p95": p95},
-        "drops": live.drops(),
+        "drops": drops,
         "miou": miou,
-        "model": live.log["diagnostics"]["segmentation: segmentation"]["values"]["model"],
+        "model": _diagnostics(live, "segmentation")["model"],
         "frame_ids": live.log["frame_ids"],
         "labels": live.log["label_info"].get("segmentation", {}),
         "exit_codes": live.exit_codes,

@@ -92,6 +92,7 @@ def run_live(bag: Path, nodes: Sequence[NodeCommand], *, wait_for: Sequence[str]
         try:
             for node in (*nodes, recorder):
                 processes[node.name] = _start(node.words(), folder / f"{node.name}.log", environment)
+            _wait_until_heard(count, processes, folder)
             replay = [sys.executable, "-m", "halsie_ros.cli.main", "bag", "replay", str(bag), "--rate", str(rate)]
             replay += ["--sent", str(sent), "--wait", ",".join(wait_for), "--timeout", str(START_TIMEOUT_S)]
             player = _start(replay, folder / "replay.log", environment)
@@ -125,8 +126,18 @@ def _last_line(folder: Path, name: str) -> str:
     return lines[-1] if lines else "it said nothing"
 
 
-def _wait_until_quiet(count: Path, quiet_s: float = 1.0, most_s: float = 10.0) -> None:
-    """Waits until no mask has come for `quiet_s`."""
+def _wait_until_heard(count: Path, processes: Mapping[str, subprocess.Popen[bytes]], folder: Path) -> None:
+    """Waits until the recorder has found a node's outputs."""
+    end = time.monotonic() + START_TIMEOUT_S
+    while not count.exists():
+        _refuse_early_end(processes, folder)
+        if time.monotonic() > end:
+            raise HalsieError(f"no node published anything within {START_TIMEOUT_S:g} s: {_last_line(folder, 'demo')}")
+        time.sleep(0.05)
+
+
+def _wait_until_quiet(count: Path, quiet_s: float = 1.6, most_s: float = 10.0) -> None:
+    """Waits until no mask has come for `quiet_s`: longer than the second between two diagnostics."""
     end = time.monotonic() + most_s
     last, since = b"", time.monotonic()
     while time.monotonic() < end and time.monotonic() - since < quiet_s:

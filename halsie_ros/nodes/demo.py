@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
@@ -28,7 +29,7 @@ from halsie_ros.nodes.runtime import spin_node
 
 PARAMETERS = (
     Parameter("output", "", "File (.npz) that is written when the node stops.", read_only=True),
-    Parameter("progress", "", "File that holds the number of masks so far; not written where empty.", read_only=True),
+    Parameter("progress", "", "File for the number of masks so far, made when somebody publishes.", read_only=True),
 )
 
 
@@ -52,14 +53,24 @@ class Recorder(Node):
         self.create_subscription(LabelInfo, "action/label_info", self._label_info("action"), latched_qos())
         self.create_subscription(Classification, "action/classification", self._classification, reliable)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._diagnostics, 100)
+        self._look = self.create_timer(0.1, self._announce, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _announce(self) -> None:
+        """Says that the outputs are heard: what a node publishes before that would be missed."""
+        if self.count_publishers("segmentation/mask") or self.count_publishers("action/classification"):
+            self._look.cancel()
+            self._write_progress()
+
+    def _write_progress(self) -> None:
+        if self._progress:
+            write_atomically(Path(self._progress), str(len(self._masks)).encode())
 
     def _mask(self, message: Image) -> None:
         now_ns, stamp_ns = time.monotonic_ns(), _stamp_ns(message)
         self._log["repeated_masks"] += stamp_ns in self._masks
         shape = (message.height, message.width)
         self._masks[stamp_ns] = (now_ns, message.header.frame_id, shape, zlib.compress(message.data, 1))
-        if self._progress:
-            write_atomically(Path(self._progress), str(len(self._masks)).encode())
+        self._write_progress()
 
     def _on_confidence(self, message: Image) -> None:
         self._confidence[_stamp_ns(message)] = float(np.frombuffer(message.data, np.uint8).mean()) / 255
