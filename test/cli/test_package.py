@@ -26,7 +26,7 @@ def test_every_executable_starts_a_module_that_exists(repository):
 def test_an_install_by_pip_has_the_layout_that_ros_looks_for(repository, tmp_path):
     source = tmp_path / "source"
     subprocess.run(["git", "clone", "-q", str(repository), str(source)], check=True)
-    command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"]
+    command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--ignore-installed"]
     subprocess.run([*command, "--prefix", str(tmp_path / "prefix"), str(source)], check=True, capture_output=True)
     prefix = tmp_path / "prefix"
     for name in executables(repository):
