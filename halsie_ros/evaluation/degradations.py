@@ -109,20 +109,33 @@ class Degradation:
         frames: list[np.ndarray | None] = list(sample.frames)
         if self.kind == "blackout":
             frames[max(0, len(frames) - self.count) :] = [None] * min(self.count, len(frames))
-        elif self.kind == "dark":
-            rng = np.random.default_rng(zlib.crc32(sample.name.encode()))
-            frames = [dark(frame, rng) for frame in sample.frames]
-        elif self.kind == "overexposed":
-            frames = [overexposed(frame) for frame in sample.frames]
         elif self.kind == "blur":
-            direction = self._direction(sample)
-            frames = [blur(frame, direction) for frame in sample.frames]
+            motion = sample.motion_px
+            if motion is None and len(sample) > 1:
+                motion = motion_between(sample.frames[-2], sample.frames[-1])
+            frames = [blur(frame, _direction(motion)) for frame in sample.frames]
+        elif self.kind != "none":
+            rng = np.random.default_rng(zlib.crc32(sample.name.encode()))
+            frames = [self.frame(frame, None, rng) for frame in sample.frames]
         return frames
 
-    @staticmethod
-    def _direction(sample: Sample) -> np.ndarray:
-        """Where the picture moved last; to the right where it did not move by half a pixel."""
-        motion = sample.motion_px
-        if motion is None and len(sample) > 1:
-            motion = motion_between(sample.frames[-2], sample.frames[-1])
-        return np.array([1.0, 0.0]) if motion is None or np.hypot(*motion) < 0.5 else motion
+    def frame(self, image: np.ndarray, previous: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+        """One frame of a stream, degraded; a blackout has no meaning here and changes nothing.
+
+        Args:
+            image: the frame, uint8.
+            previous: the one before, undegraded, which tells the motion for blur; None: there was none.
+            rng: of the read noise.
+        """
+        if self.kind == "dark":
+            return dark(image, rng)
+        if self.kind == "overexposed":
+            return overexposed(image)
+        if self.kind == "blur":
+            return blur(image, _direction(None if previous is None else motion_between(previous, image)))
+        return image
+
+
+def _direction(motion: np.ndarray | None) -> np.ndarray:
+    """Where the picture moved; to the right where it did not move by half a pixel."""
+    return np.array([1.0, 0.0]) if motion is None or np.hypot(*motion) < 0.5 else motion

@@ -20,8 +20,8 @@ from numba import njit
 IGNORE = 255
 """Label of pixels that the still does not show."""
 
-_FASTEST = 0.5
-"""Random motions carry most of the picture by at most half its width in a second (real road video: about 0.3)."""
+_FASTEST = 0.4
+"""Random motions carry most of the picture by at most so many of its widths in a second (road video: about 0.3)."""
 _FARTHEST = 0.6
 """Bound of ``d g(u)``: a view from behind never looks nearer than this, where the closed form would tear."""
 
@@ -72,8 +72,9 @@ class CameraMotion:
             sway_hz=float(rng.uniform(0.5, 3.0)),
             phase_rad=float(rng.uniform(0, 2 * np.pi)),
         )
-        moved = motion.displacement_px(max(0.0, duration_s - 0.05), duration_s, width, round(0.75 * width))
-        speed = float(np.quantile(np.hypot(*moved.T), 0.8)) / min(0.05, duration_s) / width
+        even = replace(motion, duration_s=0.05, sway=0.0)
+        moved = even.displacement_px(0.0, 0.05, width, round(0.75 * width))
+        speed = float(np.quantile(np.hypot(*moved.T), 0.8)) / 0.05 / width * (1 + motion.sway)
         return motion if speed <= _FASTEST else motion._slowed(_FASTEST / speed)
 
     def _slowed(self, factor: float) -> CameraMotion:
