@@ -1,20 +1,21 @@
 """Where training clips come from: `Sample`s (frames, events between them, labels) of any source, packed or made anew.
 
-Packing (`python -m training.clips CONFIG --out DIR --seeds N`) writes each clip once, so that epochs need not
-simulate again; `train.packed` of a config names the folder.
+Packing (`python -m training.clips CONFIG [--part validation] --out DIR --seeds N`) writes each clip once, so that
+epochs need not simulate or decode again; `packed` of a config's part names the folder. Recordings (DSEC, MVSEC,
+DDD17) must be packed: their files are made for reading in order, not at random.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from halsie_ros.datasets.samples import Sample, SampleProtocol, samples
+from halsie_ros.datasets.samples import Sample
 from halsie_ros.events import Events
 
 
@@ -38,6 +39,7 @@ class SourceConfig:
         split: of the data set; for scenes "train" or "validation", which are different streets.
         frames: frames per clip.
         count: clips of a scene source; 0 (all) for the others.
+        labels: folder of pseudo-labels, for MVSEC.
         packed: folder of packed clips to read instead, "" for none.
     """
 
@@ -46,19 +48,28 @@ class SourceConfig:
     split: str = "train"
     frames: int = 4
     count: int = 0
+    labels: str = ""
     packed: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in SOURCES:
-            raise ValueError(f"source kind is {self.kind!r}: give one of {', '.join(SOURCES)}")
+        if self.kind not in (*SOURCES, *RECORDINGS):
+            raise ValueError(f"source kind is {self.kind!r}: give one of {', '.join((*SOURCES, *RECORDINGS))}")
         if (self.kind == "scene") == bool(self.root):
             raise ValueError(f"source kind {self.kind} with root {self.root!r}: only data sets have a root")
         if self.frames < 1 or self.count < 0:
             raise ValueError(f"source frames {self.frames}, count {self.count}: give at least 1 and 0")
 
     def open(self) -> ClipSource:
-        """The source that this describes."""
-        return PackedClips(Path(self.packed)) if self.packed else SOURCES[self.kind](self)
+        """The source that this describes.
+
+        Raises:
+            ValueError: recordings that are not packed yet.
+        """
+        if self.packed:
+            return PackedClips(Path(self.packed))
+        if self.kind in RECORDINGS:
+            raise ValueError(f"{self.kind} is read packed: run `python -m training.clips CONFIG` and set packed")
+        return SOURCES[self.kind](self)
 
 
 class CamVidClips:
@@ -75,26 +86,6 @@ class CamVidClips:
     def sample(self, index: int, seed: int | None) -> Sample:
         """See `ClipSource.sample`."""
         return self._data.sample(index, frames=self._frames, seed=seed)
-
-
-class SequenceClips:
-    """Clips of a data set of recordings, listed once at the start; nothing is simulated: seeds change nothing."""
-
-    def __init__(self, config: SourceConfig) -> None:
-        import importlib
-
-        module = importlib.import_module(f"halsie_ros.datasets.{config.kind}")
-        protocol = SampleProtocol(frames=config.frames)
-        self._samples = [
-            sample for sequence in module.load(config.root, config.split) for sample in samples(sequence, protocol)
-        ]
-
-    def __len__(self) -> int:
-        return len(self._samples)
-
-    def sample(self, index: int, seed: int | None) -> Sample:
-        """See `ClipSource.sample`."""
-        return self._samples[index]
 
 
 class PackedClips:
@@ -156,10 +147,8 @@ def _scene(config: SourceConfig) -> ClipSource:
 SOURCES: dict[str, Callable[[SourceConfig], ClipSource]] = {
     "camvid": CamVidClips,
     "scene": _scene,
-    "dsec": SequenceClips,
-    "mvsec": SequenceClips,
-    "ddd17": SequenceClips,
 }
+RECORDINGS = ("dsec", "mvsec", "ddd17")
 
 
 def pack(source: ClipSource, folder: Path, seeds: int, first: int = 0, stride: int = 1) -> None:
@@ -169,23 +158,47 @@ def pack(source: ClipSource, folder: Path, seeds: int, first: int = 0, stride: i
         for index in range(first, len(source), stride):
             path = folder / f"{seed:02d}_{index:05d}.npz"
             if not path.exists():
-                temporary = path.with_name(f".{path.stem}.part.npz")
-                save_clip(temporary, source.sample(index, seed))
-                temporary.replace(path)
+                _save_whole(path, source.sample(index, seed))
+
+
+def pack_recordings(config: SourceConfig, folder: Path) -> None:
+    """Writes every clip of a split of recordings, in order; what is there already is read again but kept."""
+    from halsie_ros.datasets.splits import split_samples
+
+    folder.mkdir(parents=True, exist_ok=True)
+    labels = Path(config.labels) if config.labels else None
+    _, _, clips = split_samples(config.kind, Path(config.root), config.split, frames=config.frames, labels=labels)
+    for index, sample in enumerate(clips):
+        _save_whole(folder / f"{index:06d}.npz", sample)
+
+
+def _save_whole(path: Path, sample: Sample) -> None:
+    if not path.exists():
+        temporary = path.with_name(f".{path.stem}.part.npz")
+        save_clip(temporary, sample)
+        temporary.replace(path)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; see the module's text."""
     from training.segmentation import SegmentationConfig
 
-    parser = argparse.ArgumentParser(description="Write a config's training clips to a folder.")
+    parser = argparse.ArgumentParser(description="Write a config's clips to a folder.")
     parser.add_argument("config", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--part", choices=("train", "validation"), default="train")
+    parser.add_argument("--out", type=Path, help="folder; by default the part's `packed`")
     parser.add_argument("--seeds", type=int, default=1, help="versions of every clip, each with its own simulation")
     parser.add_argument("--share", default="0/1", help="i/n: this process packs every n-th clip from the i-th on")
     args = parser.parse_args(arguments)
-    first, stride = (int(part) for part in args.share.split("/"))
-    pack(SegmentationConfig.load(args.config).train.open(), args.out, args.seeds, first, stride)
+    config: SourceConfig = getattr(SegmentationConfig.load(args.config), args.part)
+    folder = args.out or (Path(config.packed) if config.packed else None)
+    if folder is None:
+        parser.error(f"{args.config} names no packed folder for {args.part}: give --out")
+    if config.kind in RECORDINGS:
+        pack_recordings(config, folder)
+    else:
+        first, stride = (int(part) for part in args.share.split("/"))
+        pack(replace(config, packed="").open(), folder, args.seeds, first, stride)
     return 0
 
 

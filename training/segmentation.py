@@ -119,6 +119,7 @@ class SegmentationTask:
 
     def __init__(self, config: SegmentationConfig) -> None:
         self.config = config
+        torch.manual_seed(config.loop.seed)
         self.network: nn.Module = HalsieStream(config.network)
         if config.imagenet:
             self.network.frame_branch.things.load_imagenet(Path(config.imagenet))
@@ -183,6 +184,7 @@ class FrozenNorms(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
+        self.train()
 
     def train(self, mode: bool = True) -> FrozenNorms:
         """As `nn.Module.train`, except for the norms."""

@@ -1,0 +1,135 @@
+"""From clips to inputs: geometry alike for frame, events and labels; windows; lost inputs; class shares."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from halsie_ros.datasets.samples import Sample  # noqa: E402
+from halsie_ros.events import Events  # noqa: E402
+from training.augment import AugmentConfig, View, class_shares, cut_windows, lost_inputs, make_item  # noqa: E402
+
+NO_LOSS = {"only_frames": 0.0, "only_events": 0.0, "blackout": 0.0, "drop": 0.0, "damage": 0.0, "cut": 0.0}
+
+
+def one_dot(height=96, width=128, frames=4, period_us=40_000):
+    """A white dot at (row 30, column 50), labelled 3 and firing once per window; all else black, labelled 1."""
+    images = np.zeros((frames, height, width, 3), np.uint8)
+    labels = np.ones((frames, height, width), np.uint8)
+    images[:, 28:33, 48:53] = 255
+    labels[:, 28:33, 48:53] = 3
+    times = 1_000 + period_us * np.arange(1, frames + 1)
+    events = Events.of([50] * frames, [30] * frames, times - 10, [True] * frames)
+    return Sample("dot", times, 1_000, images, events, labels, np.ones(frames, bool))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_frame_events_and_labels_move_together(seed):
+    config = AugmentConfig(crop=(64, 96), scale=(0.8, 1.4), steps=4, **NO_LOSS)
+    random = np.random.default_rng(seed)
+    sample = one_dot()
+    view = View.random((96, 128), config, random)
+    image, labels, events = view.image(sample.frames[0]), view.labels(sample.labels[0]), view.events(sample.events)
+    rows, columns = np.nonzero(image[..., 0] > 128)
+    if len(rows) < 9:
+        pytest.skip("the dot is outside this crop")
+    truth = np.nonzero(labels == 3)
+    for picture_place, label_place in zip((rows, columns), truth):
+        assert abs(picture_place.mean() - label_place.mean()) < 1.0
+    assert abs(events.y.mean() - rows.mean()) < 1.5 and abs(events.x.mean() - columns.mean()) < 1.5
+
+
+def test_what_lies_beyond_the_picture_has_no_label():
+    config = AugmentConfig(crop=(128, 160), scale=(0.5, 0.5), **NO_LOSS)
+    view = View.random((96, 128), config, np.random.default_rng(0))
+    labels = view.labels(np.full((96, 128), 2, np.uint8))
+    assert (labels == 2).sum() == 48 * 64 and set(np.unique(labels)) == {2, 255}
+
+
+def test_windows_are_cut_as_the_pipeline_cuts_them():
+    config = AugmentConfig(**NO_LOSS)
+    sample = one_dot(frames=2, period_us=66_000)
+    steps = cut_windows(sample, config, np.random.default_rng(0), 50_000)
+    assert steps == [(1000, 34000, None), (34000, 67000, 0), (67000, 100000, None), (100000, 133000, 1)]
+
+
+def test_random_cuts_keep_the_time_line_whole():
+    config = AugmentConfig(**{**NO_LOSS, "cut": 1.0})
+    steps = cut_windows(one_dot(), config, np.random.default_rng(1), 50_000)
+    assert steps[0][0] == 1000 and steps[-1][1] == 161_000
+    assert all(one[1] == other[0] for one, other in zip(steps[:-1], steps[1:]))
+    assert [step[2] for step in steps if step[2] is not None] == [0, 1, 2, 3]
+    assert max(end - start for start, end, _ in steps) <= 50_000
+
+
+@pytest.mark.parametrize(
+    "share, events, seen",
+    [("only_frames", False, [1, 1, 1, 1]), ("only_events", True, [0, 0, 0, 0]), ("damage", True, [1, 1, 1, 1])],
+)
+def test_lost_inputs(share, events, seen):
+    config = AugmentConfig(**{**NO_LOSS, share: 1.0})
+    windows = [(0, 1, 0), (1, 2, 1), (2, 3, 2), (3, 4, 3)]
+    assert lost_inputs(windows, config, np.random.default_rng(0)) == (events, [bool(one) for one in seen])
+
+
+def test_a_blackout_starts_after_at_least_one_frame_and_lasts():
+    config = AugmentConfig(**{**NO_LOSS, "blackout": 1.0})
+    windows = [(0, 1, None), (1, 2, 0), (2, 3, 1), (3, 4, 2)]
+    for seed in range(20):
+        _, seen = lost_inputs(windows, config, np.random.default_rng(seed))
+        assert seen[1] and not seen[0] and not seen[3]
+        assert seen[2:] == sorted(seen[2:], reverse=True)
+
+
+def test_an_item_holds_what_the_network_takes():
+    config = AugmentConfig(crop=(64, 96), scale=(1.0, 1.0), steps=5, **NO_LOSS)
+    item = make_item(one_dot(), config, np.random.default_rng(0), classes=5, bins=5, bin_us=10_000)
+    assert item["frames"].shape == (5, 3, 64, 96) and item["events"].shape == (5, 10, 64, 96)
+    assert item["shares"].shape == (5, 5, 16, 24)
+    assert item["frame_valid"].tolist() == [0, 1, 1, 1, 1]  # the clip has four windows: the first step is empty
+    assert item["dt_us"].tolist() == [1, 40_000, 40_000, 40_000, 40_000]
+    assert item["events"][0].sum() == 0 and item["shares"][0].sum() == 0
+    torch.testing.assert_close(item["shares"][1:].sum(1), torch.ones(4, 16, 24))
+    last_bin_on = item["events"][1:, 7]  # 39,990 us into the window: bin 3, on
+    assert item["events"][1:].sum() == last_bin_on.sum()
+
+
+@pytest.mark.parametrize("kind", ["dark", "overexposed", "blur"])
+def test_damage_changes_the_picture_as_named(kind):
+    from training.augment import Damage
+
+    image = np.random.default_rng(0).integers(60, 200, (40, 60, 3), dtype=np.uint8)
+    damaged = Damage(kind, 8.0, np.array([1.0, 0.0])).apply(image, np.random.default_rng(1))
+    assert damaged.shape == image.shape and damaged.dtype == np.uint8
+    if kind == "blur":
+        assert damaged.std() < 0.6 * image.std() and abs(damaged.mean() - image.mean()) < 12
+    else:
+        assert (damaged.mean() < 0.6 * image.mean()) == (kind == "dark")
+        assert (damaged.mean() > 1.2 * image.mean()) == (kind == "overexposed")
+
+
+def test_class_shares_by_hand():
+    labels = np.full((4, 8), 255, np.uint8)
+    labels[:, :4] = 0
+    labels[:2, :2] = 2
+    labels[0, 4] = 1
+    shares = class_shares(labels, 3)
+    assert shares[:, 0, 0].tolist() == [0.75, 0.0, 0.25]
+    assert shares[:, 0, 1].tolist() == [0.0, 1 / 16, 0.0]
+
+
+@pytest.mark.parametrize(
+    "wrong, said",
+    [
+        ({"crop": [100, 64]}, "multiples of 32"),
+        ({"inputs": ["sound"]}, "give frames, events or both"),
+        ({"blackout": 0.9, "drop": 0.3}, "more than 1"),
+        ({"inputs": ["frames"]}, "no events"),
+        ({"inputs": ["events"]}, "no frames"),
+    ],
+)
+def test_conflicts_are_refused(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        AugmentConfig(**wrong)

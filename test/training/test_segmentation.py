@@ -1,0 +1,200 @@
+"""Recipes: read, refused when they conflict; the task learns, validates and is exported."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import yaml
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("snntorch")
+
+from halsie_ros.datasets.samples import Sample  # noqa: E402
+from halsie_ros.events import Events  # noqa: E402
+from training.clips import PackedClips, load_clip, pack, save_clip  # noqa: E402
+from training.loop import train  # noqa: E402
+from training.segmentation import SegmentationConfig, SegmentationTask, mean_iou, run_clip  # noqa: E402
+
+RECIPE = {
+    "class_set": "ddd17_6",
+    "network": {"classes": 6, "event_channels": [8, 8, 8], "memory": 8, "deep": [48, 96]},
+    "train": {"kind": "scene", "split": "train", "count": 4, "frames": 2},
+    "validation": {"kind": "scene", "split": "validation", "count": 2, "frames": 2},
+    "augment": {"crop": [64, 64], "scale": [1.0, 1.0], "steps": 2, "damage": 0.0},
+    "loop": {"steps": 12, "batch": 2, "learning_rate": 0.005, "validate_every": 12, "save_every": 12, "average": 0.0},
+    "card": {
+        "inputs": ["frames", "events"],
+        "data": "halves",
+        "licence": "Apache-2.0",
+        "commercial_use": True,
+        "recipe": "none",
+    },
+}
+
+
+def halves(seed, frames=2):
+    """A picture whose dark left half is class 0 and bright right half class 1, in a random place."""
+    random = np.random.default_rng(seed)
+    edge = int(random.integers(20, 44))
+    labels = np.zeros((frames, 64, 64), np.uint8)
+    labels[:, :, edge:] = 1
+    images = np.where(labels[..., None] == 1, 200, 30).astype(np.uint8).repeat(3, -1)
+    times = 40_000 * np.arange(1, frames + 1)
+    events = Events.of([edge] * 20, range(20), np.linspace(1, times[-1], 20), [True] * 20)
+    return Sample(f"halves {seed}", times, 0, images, events, labels, np.ones(frames, bool), np.array([1.0, 0.0]))
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """RECIPE on packed clips of halves."""
+    for split, first in (("train", 0), ("validation", 100)):
+        (tmp_path / split).mkdir()
+        for index in range(4):
+            save_clip(tmp_path / split / f"{index}.npz", halves(first + index))
+    parts = {split: {**RECIPE[split], "packed": str(tmp_path / split)} for split in ("train", "validation")}
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump({**RECIPE, **parts}))
+    return path
+
+
+def test_a_clip_survives_packing(tmp_path):
+    sample = dataclasses.replace(halves(1), t_us=np.array([540_000, 580_000]), t0_us=500_000)
+    sample = dataclasses.replace(sample, events=sample.events.shifted(500_000))
+    save_clip(tmp_path / "clip.npz", sample)
+    again = load_clip(tmp_path / "clip.npz")
+    assert again.name == "halves 1" and again.t_us.tolist() == [40_000, 80_000] and again.t0_us == 0
+    assert np.array_equal(again.frames, sample.frames) and np.array_equal(again.labels, sample.labels)
+    for name in ("x", "y", "polarity"):
+        assert np.array_equal(getattr(again.events, name), getattr(sample.events, name))
+    assert np.array_equal(again.events.t_us + 500_000, sample.events.t_us)
+
+
+def test_packing_continues_where_it_stopped_and_can_be_shared(tmp_path):
+    class Source:
+        asked: list = []
+
+        def __len__(self):
+            return 5
+
+        def sample(self, index, seed):
+            self.asked.append((seed, index))
+            return halves(10 * seed + index)
+
+    pack(Source(), tmp_path, 1, 1, 2)
+    assert Source.asked == [(0, 1), (0, 3)]
+    pack(Source(), tmp_path, 2)
+    assert len(PackedClips(tmp_path)) == 10 and Source.asked[2:5] == [(0, 0), (0, 2), (0, 4)]
+    assert PackedClips(tmp_path).sample(3, 7).name == "halves 3"
+    with pytest.raises(FileNotFoundError, match=r"python -m training\.clips"):
+        PackedClips(tmp_path / "nowhere")
+
+
+def test_the_recipes_of_the_repository_are_read(repository):
+    for path in sorted((repository / "training" / "configs").glob("halsie_*.yaml")):
+        config = SegmentationConfig.load(path)
+        assert f"configs/{path.name}" in config.card["recipe"]
+        assert config.card["commercial_use"] == (path.stem == "halsie_scene")
+        for part in (config.train, config.validation):
+            assert part.packed or part.kind in ("camvid", "scene")
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"colour": 1}, "unknown colour"),
+        ({"loop": {**RECIPE["loop"], "speed": 3}}, "loop: unknown speed"),
+        ({"loop": {"steps": 3}}, "batch"),
+        ({"network": {"classes": 11}}, "network.classes is 11, ddd17_6 has 6"),
+        ({"class_set": "moon"}, "class_set is 'moon'"),
+        ({"imagenet": "a", "start": "b"}, "keep one"),
+        ({"train": {**RECIPE["train"], "root": "somewhere"}}, "only data sets have a root"),
+        ({"card": {**RECIPE["card"], "inputs": ["frames"]}}, "card.inputs"),
+        ({"card": {"inputs": ["frames", "events"]}}, "card lacks commercial_use, data, licence, recipe"),
+    ],
+)
+def test_conflicts_are_refused_at_construction(tmp_path, change, said):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump({**RECIPE, **change}))
+    with pytest.raises(ValueError, match=said):
+        SegmentationConfig.load(path)
+
+
+def test_a_short_training_learns_resumes_and_is_exported(recipe, tmp_path):
+    from halsie_ros.segmentation.pipeline import SegmentationPipeline
+    from training.export import export, load
+
+    config = SegmentationConfig.load(recipe)
+    about = dataclasses.asdict(config)
+    whole = train(SegmentationTask(config), config.loop, tmp_path / "whole", about=about)
+    assert np.mean(whole.losses[-3:]) < 0.6 * whole.losses[0]
+
+    half = dataclasses.replace(config.loop, save_every=5)
+    with pytest.raises(StopIteration):
+        train(_Stopping(config, 7), half, tmp_path / "half", about=about)
+    rest = train(SegmentationTask(config), half, tmp_path / "half", about=about, resume="auto")
+    assert rest.losses == whole.losses[5:]
+
+    network, card = load(tmp_path / "whole" / "best.pt")
+    pipeline = SegmentationPipeline(export(network, "halves", tmp_path / "models", card, {}))
+    sample = halves(200)
+    result = pipeline.step(sample.frames[0], sample.window(0), None, t0_us=0, t1_us=40_000)
+    expected = run_clip(network.eval(), dataclasses.replace(sample, t_us=sample.t_us[:1]), ("frames", "events"))
+    assert (result.mask == expected).mean() > 0.97
+
+
+class _Stopping(SegmentationTask):
+    def __init__(self, config, calls):
+        super().__init__(config)
+        self.calls = calls
+
+    def loss(self, network, batch):
+        self.calls -= 1
+        if self.calls < 0:
+            raise StopIteration
+        return super().loss(network, batch)
+
+
+def test_frozen_norms_stay_as_they_are(recipe):
+    config = dataclasses.replace(SegmentationConfig.load(recipe), frozen_norms=True)
+    task = SegmentationTask(config)
+    task.network.train()
+    norm = next(module for module in task.network.modules() if isinstance(module, torch.nn.BatchNorm2d))
+    before = norm.running_mean.clone()
+    item = task.item(0, np.random.default_rng(0))
+    loss, _ = task.loss(task.network, {name: tensor[None] for name, tensor in item.items()})
+    assert torch.isfinite(loss) and torch.equal(norm.running_mean, before)
+
+
+def test_the_loss_of_a_batch_is_the_mean_of_its_items(recipe):
+    config = dataclasses.replace(SegmentationConfig.load(recipe), frozen_norms=True)
+    task = SegmentationTask(config)
+    items = [task.item(index, np.random.default_rng(index)) for index in range(2)]
+    alone = [task.loss(task.network, {name: tensor[None] for name, tensor in item.items()})[0] for item in items]
+    together, _ = task.loss(task.network, {name: torch.stack([item[name] for item in items]) for name in items[0]})
+    assert together.item() == pytest.approx(np.mean([loss.item() for loss in alone]), rel=1e-5)
+
+
+def test_recordings_are_read_packed_only():
+    from training.clips import SourceConfig
+
+    with pytest.raises(ValueError, match=r"dsec is read packed: run `python -m training\.clips"):
+        SourceConfig("dsec", root="DSEC").open()
+
+
+def test_mean_iou_by_hand():
+    confusion = np.array([[3, 1, 0], [1, 5, 0], [0, 0, 0]])
+    assert mean_iou(confusion) == pytest.approx((3 / 5 + 5 / 7) / 2)
+
+
+def test_training_streets_and_validation_streets_differ():
+    from training.scenes import SceneClips
+
+    pytest.importorskip("numba")
+    seen = [SceneClips(split, 1, 1).sample(0, None) for split in ("train", "validation")]
+    assert seen[0].name == "street 0 day" and seen[1].name == "street 1000000 day"
+    assert not np.array_equal(seen[0].frames, seen[1].frames)
+    assert seen[0].frames.shape == (1, 260, 346, 3) and len(seen[0].events) > 100
+    with pytest.raises(ValueError, match="give train or validation"):
+        SceneClips("demo", 1, 1)
