@@ -113,6 +113,7 @@ def test_bad_images_are_counted_and_skipped_and_new_sizes_taken(shared_node, cam
     eyes = camera()
     eyes.expect(eyes.send(30_000, 2))
     for stamp_ms, change in ((30_150, {"encoding": "32FC1"}), (30_151, {"step": 3}), (30_200, {"size": (64, 96)})):
+        eyes.send_events(stamp_ms - 49, stamp_ms)
         eyes.send_image(stamp_ms, **change)
         probe.spin_for(0.1)  # the node keeps the newest two
     (small,) = eyes.expect([30_200])
