@@ -119,6 +119,7 @@ def _transcode(source: Path, part: Path, form: Form) -> int:
         else:
             context.qmin = context.qmax = form.quality
             context.bit_rate = 10_000_000  # an upper end; qmin and qmax decide
+            stream.options = {"sc_threshold": "1000000000"}  # no I-frames at cuts
         for frame in reader.decode(taken):
             small = frame.reformat(form.width, form.height, "yuv420p", interpolation="AREA", threads=1)
             small.pts, small.time_base = frames, 1 / Fraction(stream.rate if hasattr(stream, "rate") else rate)

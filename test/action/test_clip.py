@@ -33,8 +33,7 @@ def test_untrusted_frames_bring_nothing(make_clip):
         frames = list(file.frames())
     for frame in frames[:12]:
         frame.trusted = False
-    whole = [f for f in frames]
-    assert [len(s.steps) for s in segments_of(whole)] == [6, 3]
+    assert [len(s.steps) for s in segments_of(frames)] == [6, 3]
 
 
 def test_a_file_that_is_no_video_is_an_error(tmp_path):

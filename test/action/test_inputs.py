@@ -22,7 +22,9 @@ def test_motion_becomes_a_velocity_whatever_the_frame_rate():
 
 
 def test_frames_taken_together_average_residuals_and_keep_the_last_accumulation():
-    step = merge([features(40_000_000, residual=0.1, accumulated=0.3), features(80_000_000, residual=0.2, accumulated=0.01)], 0)
+    step = merge(
+        [features(40_000_000, residual=0.1, accumulated=0.3), features(80_000_000, residual=0.2, accumulated=0.01)], 0
+    )
     np.testing.assert_allclose(step.residual[0], 0.15 * 8, rtol=1e-5)
     np.testing.assert_allclose(step.residual[1], 0.01 * 8, rtol=1e-5)
     np.testing.assert_allclose(step.motion[2:], 0.1, rtol=1e-5)

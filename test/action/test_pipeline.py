@@ -109,7 +109,11 @@ def test_a_clip_without_segments_scores_zero(pipeline):
 
 @pytest.mark.parametrize(
     ("option", "message"),
-    [({"label_rate_hz": 0}, "label_rate_hz"), ({"confidence": 1.5}, "confidence"), ({"min_segments": 0}, "min_segments")],
+    [
+        ({"label_rate_hz": 0}, "label_rate_hz"),
+        ({"confidence": 1.5}, "confidence"),
+        ({"min_segments": 0}, "min_segments"),
+    ],
 )
 def test_impossible_options_are_refused(action_model, option, message):
     with pytest.raises(ParameterError, match=message):

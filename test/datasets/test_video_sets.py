@@ -1,0 +1,125 @@
+import json
+
+import pytest
+
+from halsie_ros.datasets.video_sets import open_video_set
+from halsie_ros.errors import DatasetError
+
+
+def put(path, content="video"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
+@pytest.fixture
+def ucf(tmp_path):
+    put(tmp_path / "ucfTrainTestlist/classInd.txt", "2 Archery\n1 ApplyEyeMakeup\n")
+    put(
+        tmp_path / "ucfTrainTestlist/trainlist01.txt",
+        "ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi 1\nArchery/v_Archery_g09_c02.avi 2\nArchery/v_Archery_g10_c01.avi 2\n",
+    )
+    put(tmp_path / "ucfTrainTestlist/testlist01.txt", "Archery/v_Archery_g01_c01.avi\n")
+    put(tmp_path / "UCF-101/ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi")
+    put(tmp_path / "UCF-101/Archery/v_Archery_g09_c02.mp4")
+    put(tmp_path / "UCF-101/Archery/v_Archery_g10_c01.avi", "")
+    put(tmp_path / "UCF-101/Archery/v_Archery_g01_c01.avi")
+    return tmp_path
+
+
+def test_ucf101_takes_classes_by_number_and_groups_from_names(ucf):
+    found = open_video_set("ucf101", ucf, "train1")
+    assert found.classes == ("ApplyEyeMakeup", "Archery")
+    assert [(c.label, c.group) for c in found.clips] == [(0, "ApplyEyeMakeup_g08"), (1, "Archery_g09")]
+
+
+def test_a_transcoded_copy_counts_and_an_empty_file_is_missing(ucf):
+    found = open_video_set("ucf101", ucf, "train1")
+    assert found.clips[1].path.suffix == ".mp4"
+    assert found.missing == ("Archery/v_Archery_g10_c01.avi",)
+
+
+def test_ucf101_test_lists_need_no_label_column(ucf):
+    assert [c.label for c in open_video_set("ucf101", ucf).clips] == [1]
+
+
+@pytest.mark.parametrize(("split", "message"), [("train4", "no split 'train4'"), ("train2", r"trainlist02\.txt")])
+def test_ucf101_names_what_is_wrong_with_a_split(ucf, split, message):
+    with pytest.raises(DatasetError, match=message):
+        open_video_set("ucf101", ucf, split)
+
+
+def test_hmdb51_reads_flags_and_names_with_blanks(tmp_path):
+    put(tmp_path / "brush_hair_test_split1.txt", "a b.avi 1\nc.avi 2\nd.avi 0\n")
+    put(tmp_path / "wave_test_split1.txt", "e.avi 2\n")
+    for name in ("brush_hair/a b.avi", "brush_hair/c.avi", "brush_hair/d.avi", "wave/e.avi"):
+        put(tmp_path / name)
+    assert [c.name for c in open_video_set("hmdb51", tmp_path, "train1").clips] == ["brush_hair/a b.avi"]
+    assert [(c.name, c.label) for c in open_video_set("hmdb51", tmp_path).clips] == [
+        ("brush_hair/c.avi", 0),
+        ("wave/e.avi", 1),
+    ]
+
+
+@pytest.mark.parametrize("place", ["{name}", "val/{name}", "val/ice skating/{name}", "ice_skating/{name}"])
+def test_kinetics_is_found_in_every_usual_folder(tmp_path, place):
+    put(
+        tmp_path / "val.csv",
+        "label,youtube_id,time_start,time_end,split\nice skating,abc,5,15,val\nabseiling,gone,0,10,val\n",
+    )
+    put(tmp_path / place.format(name="abc_000005_000015.mp4"))
+    found = open_video_set("kinetics400", tmp_path)
+    assert found.classes == ("abseiling", "ice skating")
+    assert [c.label for c in found.clips] == [1]
+    assert found.missing == ("gone_000000_000010.mp4",)
+
+
+def test_a_list_that_is_not_kinetics_is_named(tmp_path):
+    put(tmp_path / "val.csv", "a,b\n1,2\n")
+    with pytest.raises(DatasetError, match=r"val\.csv.*youtube_id"):
+        open_video_set("kinetics600", tmp_path)
+
+
+def test_ssv2_maps_templates_without_brackets_and_never_mirrors(tmp_path):
+    put(tmp_path / "labels.json", json.dumps({"Pushing something left": "1", "Holding something": "0"}))
+    put(tmp_path / "validation.json", json.dumps([{"id": "7", "template": "Pushing [something] left"}]))
+    put(tmp_path / "20bn-something-something-v2/7.webm")
+    found = open_video_set("ssv2", tmp_path)
+    assert found.classes == ("Holding something", "Pushing something left")
+    assert found.clips[0].label == 1 and found.mirror == "never"
+
+
+@pytest.fixture
+def plain(tmp_path):
+    put(tmp_path / "clips.csv", "path,label,subject\nb/1.mp4,b,s1\na/2.mp4,a,s2\na/3.mp4,a,s3\n")
+    for name in ("b/1.mp4", "a/2.mp4", "a/3.mp4"):
+        put(tmp_path / name)
+    return tmp_path
+
+
+def test_a_plain_folder_splits_by_group_with_all_classes_kept(plain):
+    found = open_video_set("clips", plain, "s2,s3")
+    assert found.classes == ("a", "b")
+    assert [(c.name, c.label, c.group) for c in found.clips] == [("a/2.mp4", 0, "s2"), ("a/3.mp4", 0, "s3")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("clips", "s9"), "no row has subject s9"),
+        (("other", None), "'other' is unknown"),
+        (("ucf101", None, "x.csv"), "leave --csv out"),
+        (("clips", None, "none.csv"), r"none\.csv"),
+    ],
+)
+def test_mistakes_are_named(plain, arguments, message):
+    name, split, *csv = arguments
+    with pytest.raises(DatasetError, match=message):
+        open_video_set(name, plain, split, *csv)
+
+
+def test_a_root_without_any_clip_is_an_error(plain):
+    for path in plain.rglob("*.mp4"):
+        path.unlink()
+    with pytest.raises(DatasetError, match="none of 3 listed clips"):
+        open_video_set("clips", plain)
