@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -59,7 +61,7 @@ def test_random_cuts_keep_the_time_line_whole():
     config = AugmentConfig(**{**NO_LOSS, "cut": 1.0})
     steps = cut_windows(one_dot(), config, np.random.default_rng(1), 50_000)
     assert steps[0][0] == 1000 and steps[-1][1] == 161_000
-    assert all(one[1] == other[0] for one, other in zip(steps[:-1], steps[1:]))
+    assert all(one[1] == other[0] for one, other in pairwise(steps))
     assert [step[2] for step in steps if step[2] is not None] == [0, 1, 2, 3]
     assert max(end - start for start, end, _ in steps) <= 50_000
 

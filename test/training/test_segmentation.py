@@ -72,20 +72,20 @@ def test_a_clip_survives_packing(tmp_path):
 
 
 def test_packing_continues_where_it_stopped_and_can_be_shared(tmp_path):
-    class Source:
-        asked: list = []
+    asked = []
 
+    class Source:
         def __len__(self):
             return 5
 
         def sample(self, index, seed):
-            self.asked.append((seed, index))
+            asked.append((seed, index))
             return halves(10 * seed + index)
 
     pack(Source(), tmp_path, 1, 1, 2)
-    assert Source.asked == [(0, 1), (0, 3)]
+    assert asked == [(0, 1), (0, 3)]
     pack(Source(), tmp_path, 2)
-    assert len(PackedClips(tmp_path)) == 10 and Source.asked[2:5] == [(0, 0), (0, 2), (0, 4)]
+    assert len(PackedClips(tmp_path)) == 10 and asked[2:5] == [(0, 0), (0, 2), (0, 4)]
     assert PackedClips(tmp_path).sample(3, 7).name == "halves 3"
     with pytest.raises(FileNotFoundError, match=r"python -m training\.clips"):
         PackedClips(tmp_path / "nowhere")

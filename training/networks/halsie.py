@@ -1,7 +1,8 @@
-"""The segmentation networks: `HalsieStream`, deployed, and `Halsie`, the paper's shape.
+"""`HalsieStream`, the segmentation network that is deployed.
 
-Both join a spiking event branch and an analogue frame branch (HALSIE, arXiv 2211.10754): features are concatenated
-at several scales, mixed by dilated convolutions and decoded to class scores at a quarter of the input's size.
+A spiking event branch and an analogue frame branch (HALSIE, arXiv 2211.10754): features are joined at several scales,
+mixed by dilated convolutions and decoded to class scores at a quarter of the input's size. `unrolled` has the paper's
+own shape.
 """
 
 from __future__ import annotations
@@ -259,61 +260,3 @@ def warp(features: Tensor, move: Tensor) -> Tensor:
 def twice(x: Tensor) -> Tensor:
     """``(N, C, H, W)`` to ``(N, C, 2H, 2W)``, bilinear."""
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-
-
-@dataclass(frozen=True)
-class HalsieConfig:
-    """What a `Halsie` is made of.
-
-    Attributes:
-        classes: number of classes.
-        bins: event bins, each one time step of the spiking encoder.
-        bin_us: length of a bin.
-        frame_channels: 1 for grey frames, 3 for RGB.
-        channels: of both encoders at strides 2, 4, 8 and 16.
-    """
-
-    classes: int = 11
-    bins: int = 10
-    bin_us: float = 5_000.0
-    frame_channels: int = 1
-    channels: tuple[int, int, int, int] = (24, 48, 96, 128)
-
-
-class Halsie(nn.Module):
-    """The paper's shape, for comparison: a spiking encoder unrolled over the bins of one window, an analogue encoder
-    for the frame, their features concatenated at every scale, a mixer of dilated convolutions, a decoder. Fresh state
-    for every window, one mask per window; spikes are averaged over the bins before they meet the frame's features."""
-
-    size_multiple = 16
-
-    def __init__(self, config: HalsieConfig) -> None:
-        super().__init__()
-        self.config = config
-        sizes = config.channels
-        pairs = list(zip((0, *sizes), sizes))
-        self.currents = nn.ModuleList(ConvNorm(i or 2, o, 3, 2, act="clip") for i, o in pairs)
-        self.neurons = nn.ModuleList(LIF(o, tau_us=config.bins * config.bin_us) for o in sizes)
-        self.frames = nn.ModuleList(
-            nn.Sequential(ConvNorm(i or config.frame_channels, o, 3, 2), ConvNorm(o, o, 3)) for i, o in pairs
-        )
-        self.mixer = nn.Sequential(ConvNorm(2 * sizes[3], sizes[3]), mixing(sizes[3], (1, 2, 4, 8), True))
-        self.decoders = nn.ModuleList(
-            ConvNorm(deep + 2 * skip, skip, 3) for deep, skip in zip(sizes[:0:-1], sizes[-2::-1])
-        )
-        self.scores = nn.Conv2d(sizes[0], config.classes, 1)
-
-    def forward(self, events: Tensor, frame: Tensor) -> Tensor:
-        """Events ``(B, bins, 2, H, W)``, off then on, and frame ``(B, C, H, W)`` to scores ``(B, classes, H, W)``."""
-        items, bins = events.shape[:2]
-        spikes = events.transpose(0, 1).flatten(0, 1)
-        dt_us = torch.full((items * bins,), self.config.bin_us, device=events.device)
-        scales = []
-        for current, neurons, layer in zip(self.currents, self.neurons, self.frames):
-            spikes, _ = neurons(current(spikes), None, dt_us, bins)
-            frame = layer(frame)
-            scales.append(torch.cat((frame, spikes.view(bins, items, *spikes.shape[1:]).mean(0)), 1))
-        x = self.mixer(scales[-1])
-        for decoder, skip in zip(self.decoders, scales[-2::-1]):
-            x = decoder(torch.cat((twice(x), skip), 1))
-        return twice(self.scores(x))
