@@ -17,7 +17,8 @@ def ucf(tmp_path):
     put(tmp_path / "ucfTrainTestlist/classInd.txt", "2 Archery\n1 ApplyEyeMakeup\n")
     put(
         tmp_path / "ucfTrainTestlist/trainlist01.txt",
-        "ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi 1\nArchery/v_Archery_g09_c02.avi 2\nArchery/v_Archery_g10_c01.avi 2\n",
+        "ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi 1\n"
+        "Archery/v_Archery_g09_c02.avi 2\nArchery/v_Archery_g10_c01.avi 2\n",
     )
     put(tmp_path / "ucfTrainTestlist/testlist01.txt", "Archery/v_Archery_g01_c01.avi\n")
     put(tmp_path / "UCF-101/ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi")

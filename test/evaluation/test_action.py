@@ -31,6 +31,7 @@ def root(tmp_path_factory):
     """Four clips of two classes, one of them damaged, one missing."""
     folder = tmp_path_factory.mktemp("clips")
     rows = []
+    ground = np.random.default_rng(0).integers(40, 160, (48, 64, 3), np.uint8)
     for number in range(3):
         name = f"{number}.mp4"
         rows.append((name, ("left", "right")[number % 2], f"s{number}"))
@@ -40,8 +41,8 @@ def root(tmp_path_factory):
             stream.codec_context.gop_size = 12
             stream.options = {"sc_threshold": "1000000000"}
             for t in range(26):
-                picture = np.full((48, 64, 3), 90, np.uint8)
-                picture[16:32, (2 * t) % 48 : (2 * t) % 48 + 16] = 200
+                picture = ground.copy()
+                picture[13:30, 2 * t % 45 : 2 * t % 45 + 17] = 200
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             container.mux(stream.encode(None))
     (folder / "bad.mp4").write_text("no video")
