@@ -2,4 +2,11 @@
 
 from halsie_ros.events.events import Events
 
-__all__ = ["Events"]
+__all__ = ["Events", "warm"]
+
+
+def warm() -> None:
+    """Loads the compiled kernels of the live path; see `warming.warm`."""
+    from halsie_ros.events.warming import warm as load
+
+    load()
