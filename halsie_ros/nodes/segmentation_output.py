@@ -8,29 +8,16 @@ import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
 
-from halsie_ros.errors import HalsieError
 from halsie_ros.inference.cards import ModelCard
 from halsie_ros.nodes import qos
 from halsie_ros.nodes.images import fill_image
-from halsie_ros.nodes.topics import message_class, missing_type
+from halsie_ros.nodes.labels import label_info
 from halsie_ros.segmentation.overlay import colorize, overlay
-
-_LABEL_INFO = "vision_msgs/msg/LabelInfo"
-_UNLABELLED = 255
 
 
 def stamp_to_ns(stamp: Any) -> int:
     """Nanoseconds of a builtin_interfaces/Time."""
     return stamp.sec * 1_000_000_000 + stamp.nanosec
-
-
-def label_info(classes: tuple[str, ...]) -> Any:
-    """A vision_msgs/LabelInfo that names the ids, and 255 as what has no label; HalsieError where it is missing."""
-    info, item = message_class(_LABEL_INFO), message_class("vision_msgs/msg/VisionClass")
-    if info is None or item is None:
-        raise HalsieError(missing_type(_LABEL_INFO))
-    names = [*enumerate(classes), (_UNLABELLED, "unlabelled")]
-    return info(class_map=[item(class_id=number, class_name=name) for number, name in names])
 
 
 class SegmentationOutput:

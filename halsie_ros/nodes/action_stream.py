@@ -1,0 +1,169 @@
+"""The action node while it is active: the packet subscription, the worker, and what they tell about themselves.
+
+Packets are decoded in their order by the worker. When it falls behind, it goes on at the newest key picture: a packet
+left out in between would only break what follows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.lifecycle import LifecycleNode
+
+from halsie_ros.action.pipeline import ActionPipeline, ActionScores, ActionState
+from halsie_ros.errors import HalsieError
+from halsie_ros.nodes import diagnostics, qos
+from halsie_ros.nodes.action_output import ActionOutput
+from halsie_ros.nodes.diagnostics import Statistics
+from halsie_ros.nodes.parameters import Parameters
+from halsie_ros.nodes.topics import DiscoveredSubscription
+from halsie_ros.nodes.worker import Worker
+from halsie_ros.video.packets import PACKET_TYPES, Packet, read_packet
+from halsie_ros.video.stream import PacketStream
+
+_BEHIND = 60
+"""Packets waiting, two seconds at 30 Hz, at which the oldest are given up."""
+_REMEMBERED = 256
+"""Packets whose time of arrival is remembered: a picture may come some packets after its own."""
+
+
+class ActionStream:
+    """Subscribes, decodes and labels from its making until `stop`.
+
+    Args:
+        node: owner of the subscription.
+        pipeline: the model.
+        output: where labels go.
+        settings: the node's parameters.
+    """
+
+    def __init__(
+        self, node: LifecycleNode, pipeline: ActionPipeline, output: ActionOutput, settings: Parameters
+    ) -> None:
+        self._logger = node.get_logger()
+        self._pipeline = pipeline
+        self._output = output
+        self._settings = settings
+        self._video = PacketStream()
+        self._state: ActionState | None = None
+        self._waiting: deque[tuple[Packet, float]] = deque()
+        self._received_s: dict[int, float] = {}
+        self._packets = Statistics()
+        self._labels = Statistics()
+        self._scores: ActionScores | None = None
+        self._size = (0, 0)
+        self._codec = ""
+        self._worker = Worker(self._take_packet, lambda now_s: None, self._decode, self._logger)
+        self.retime()
+        self._subscription = DiscoveredSubscription(
+            node, "packets", PACKET_TYPES, qos.input_qos(qos.PACKETS_DEPTH), self._receive, raw=True
+        )
+        self._worker.start()
+
+    def stop(self) -> None:
+        """Ends subscription and worker."""
+        self._subscription.stop()
+        self._worker.stop()
+
+    def retime(self) -> None:
+        """Takes changed parameters into use."""
+        self._pipeline.label_rate_hz = self._settings["label_rate_hz"]
+        self._pipeline.confidence = self._settings["confidence"]
+        self._pipeline.min_segments = self._settings["min_segments"]
+
+    def _receive(self, type_name: str, payload: bytes) -> None:
+        try:
+            packet = read_packet(type_name, payload)
+        except HalsieError as error:
+            self._packets.drop("bad_packet")
+            self._logger.warning(f"{self._subscription.topic}: {error}", throttle_duration_sec=5.0)
+            return
+        self._packets.count(len(packet.data))
+        with self._worker.changed:
+            self._waiting.append((packet, time.monotonic()))
+            if len(self._waiting) > _BEHIND:
+                self._catch_up()
+            self._worker.changed.notify()
+
+    def _catch_up(self) -> None:
+        """Drops what lies before the newest key picture, or else the oldest packet."""
+        keys = [place for place, (packet, _) in enumerate(self._waiting) if packet.keyframe]
+        dropped = keys[-1] if keys and keys[-1] else 1
+        for _ in range(dropped):
+            self._waiting.popleft()
+        self._packets.drop("superseded", dropped)
+
+    def _take_packet(self, now_s: float) -> tuple[Packet, float] | None:
+        return self._waiting.popleft() if self._waiting else None
+
+    def _decode(self, item: tuple[Packet, float]) -> None:
+        packet, received_s = item
+        self._received_s[packet.stamp_ns] = received_s
+        while len(self._received_s) > _REMEMBERED:
+            del self._received_s[next(iter(self._received_s))]
+        self._codec = packet.codec
+        for frame in self._video.push(packet):
+            self._size = (frame.width, frame.height)
+            scores, self._state = self._pipeline.step(frame, self._state)
+            if scores is None:
+                continue
+            self._scores = scores
+            self._output.publish(scores, frame_id=packet.frame_id, top_k=self._settings["top_k"])
+            self._labels.count()
+            arrived_s = self._received_s.get(frame.stamp_ns, received_s)
+            self._labels.latency((time.monotonic() - arrived_s) * 1e3)
+
+    def statuses(self) -> list[DiagnosticStatus]:
+        """How packets and labels fare."""
+        return [self._packet_status(), self._action_status()]
+
+    def _packet_status(self) -> DiagnosticStatus:
+        subscription, video = self._subscription, self._video
+        rate, byte_rate = self._packets.rates()
+        causes = self._packets.causes
+        values = {
+            "topic": subscription.topic,
+            "type": subscription.type_name or "",
+            "codec": self._codec,
+            "width": self._size[0],
+            "height": self._size[1],
+            "messages": self._packets.total,
+            "messages_per_s": rate,
+            "kbit_per_s": byte_rate / 125,
+            "frames": video.frames,
+            "untrusted": video.untrusted,
+            "waiting": len(self._waiting),
+            **{f"dropped_{name}": causes.get(name, 0) for name in ("bad_packet", "superseded")},
+            **{f"stream_{name}": number for name, number in sorted(Counter(video.counts).items())},
+        }
+        level, message = diagnostics.stream_level(
+            subscription.problem,
+            self._packets.age_s(),
+            self._settings["timeout_ms"],
+            subscription.topic,
+            subscription.publishers,
+        )
+        if level == diagnostics.OK and not video.trusted:
+            level, message = diagnostics.WARN, f"not to be trusted: {video.broken_by}"
+        return diagnostics.status(level, "packets", message or f"{self._codec}, {rate:.1f} packets/s", values)
+
+    def _action_status(self) -> DiagnosticStatus:
+        latency = self._labels.percentiles_ms() or (0.0, 0.0)
+        scores = self._scores
+        values = {
+            "model": self._pipeline.card.name,
+            "label": scores.label if scores else "",
+            "reason": scores.reason if scores else "",
+            "labels": self._labels.total,
+            "labels_per_s": self._labels.rates()[0],
+            "latency_p50_ms": latency[0],
+            "latency_p95_ms": latency[1],
+            "dropped_failed": self._worker.failures,
+            **{f"spikes_{name}": share for name, share in (scores.spikes if scores else {}).items()},
+        }
+        if scores is None:
+            return diagnostics.status(diagnostics.STALE, "action", "no label yet", values)
+        level = diagnostics.WARN if scores.reason else diagnostics.OK
+        return diagnostics.status(level, "action", scores.reason or scores.label, values)
