@@ -5,9 +5,28 @@ from __future__ import annotations
 import numpy as np
 
 from halsie_ros.errors import ParameterError
-from halsie_ros.simulation import shading
 
 LIGHTS = ("day", "dusk", "night")
+
+# A light is one float32 array, so that the kernels get by without tuples of arrays (whose reference counts cost
+# more than the shading). Three places each, linear RGB; the sunlit white of noon is about 1:
+SUN_DIRECTION = 0  # unit length, towards the sun
+SUN = 3
+AMBIENT = 6  # from the sky
+ZENITH = 9  # colour of the sky straight up
+HORIZON = 12  # colour of the sky at the horizon, and of haze
+CLOUD = 15  # colour of the clouds
+LIT = 18  # colour behind the windows
+LAMP = 21  # street lamps
+HEADLIGHT = 24  # of the camera's own car
+HILL = 27  # colour of the far skyline
+# One place each:
+CLOUD_COVER = 30  # 0 clear, 1 overcast
+HAZE = 31  # per metre
+SHADOW = 32  # share of the sun that a shadow takes away
+LIT_SHARE = 33  # share of the windows with light behind
+GLOW = 34  # factor on what surfaces send out by themselves
+LIGHT_SIZE = 35
 
 
 def _rgb(*values: float) -> np.ndarray:
@@ -73,23 +92,23 @@ def make_light(seed: int, light: str, heading: float) -> tuple[np.ndarray, np.nd
         glow = 0.8
     direction = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
     hill = horizon * 0.75 + _rgb(0.1, 0.13, 0.1) * 0.5 * ambient
-    result = np.zeros(shading.LIGHT_SIZE, np.float32)
+    result = np.zeros(LIGHT_SIZE, np.float32)
     for place, colour in (
-        (shading.SUN_DIRECTION, direction),
-        (shading.SUN, sun),
-        (shading.AMBIENT, ambient),
-        (shading.ZENITH, zenith),
-        (shading.HORIZON, horizon),
-        (shading.CLOUD, cloud),
-        (shading.LIT, lit),
-        (shading.LAMP, lamp),
-        (shading.HEADLIGHT, head),
-        (shading.HILL, hill),
+        (SUN_DIRECTION, direction),
+        (SUN, sun),
+        (AMBIENT, ambient),
+        (ZENITH, zenith),
+        (HORIZON, horizon),
+        (CLOUD, cloud),
+        (LIT, lit),
+        (LAMP, lamp),
+        (HEADLIGHT, head),
+        (HILL, hill),
     ):
         result[place : place + 3] = colour
-    result[shading.CLOUD_COVER] = cover
-    result[shading.HAZE] = haze
-    result[shading.SHADOW] = 0.8
-    result[shading.LIT_SHARE] = share
-    result[shading.GLOW] = glow
+    result[CLOUD_COVER] = cover
+    result[HAZE] = haze
+    result[SHADOW] = 0.8
+    result[LIT_SHARE] = share
+    result[GLOW] = glow
     return result, hills

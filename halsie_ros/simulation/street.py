@@ -11,11 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from halsie_ros.errors import ParameterError
-from halsie_ros.simulation import raster, shading
+from halsie_ros.simulation import lighting, raster, shading
 from halsie_ros.simulation.blocks import Block, build_block
 from halsie_ros.simulation.furniture import footprint
 from halsie_ros.simulation.layout import Layout
-from halsie_ros.simulation.lighting import make_light
 from halsie_ros.simulation.mesh import Mesh, concatenate
 from halsie_ros.simulation.path import BLOCK_M, CameraPath, StreetLine
 from halsie_ros.simulation.textures import OFFSETS, PLACES, make_atlas
@@ -82,10 +81,10 @@ class StreetScene:
         layout = Layout(seed)
         lane = (layout.road_m - (2.0 if layout.parking else 0.3)) * (0.5 if layout.lanes == 1 else 0.27)
         self._path = CameraPath(seed, self._line, lane)
-        self._light, self._hills = make_light(seed, light, self._line.heading(self._path.s(0.0)))
+        self._light, self._hills = lighting.make_light(seed, light, self._line.heading(self._path.s(0.0)))
         self._traffic = Traffic(layout, self._path)
-        self._sunny = self._light[shading.CLOUD_COVER] < 0.75 and light != "night"
-        self._sun = self._light[shading.SUN_DIRECTION : shading.SUN_DIRECTION + 3].astype(float)
+        self._sunny = self._light[lighting.CLOUD_COVER] < 0.75 and light != "night"
+        self._sun = self._light[lighting.SUN_DIRECTION : lighting.SUN_DIRECTION + 3].astype(float)
         self._layout = layout
         self._blocks: dict[int, Block] = {}
         self._active: range | None = None
@@ -196,7 +195,7 @@ class StreetScene:
     def _nearest_lamps(self, points: np.ndarray) -> np.ndarray:
         result = np.full((len(points), 3), -1, np.int32)
         number = min(3, len(self._lamps))
-        if number and self._light[shading.LAMP] > 0:
+        if number and self._light[lighting.LAMP] > 0:
             away = ((points[:, None] - self._lamps[None]) ** 2).sum(2)
             result[:, :number] = np.argsort(away, axis=1, kind="stable")[:, :number]
         return result
