@@ -111,6 +111,12 @@ def summary(result: dict[str, Any]) -> list[str]:
         f"mIoU {result['miou']:.4f} (95 %: {low:.4f} to {high:.4f})   accuracy {result['accuracy']:.4f}",
         "   ".join(f"{name} {'-' if iou is None else f'{iou:.3f}'}" for name, iou in result["per_class"].items()),
     ]
+    if result.get("latency_p50_ms") is not None:
+        drops = ", ".join(f"{count} {cause}" for cause, count in result["drops"].items()) or "none"
+        lines.append(
+            f"{result['answered']:.4f} of the pictures answered, latency {result['latency_p50_ms']:.1f} ms median, "
+            f"{result['latency_p95_ms']:.1f} ms p95   drops: {drops}"
+        )
     if result["ms_per_step"] is not None:
         lines.append(
             f"{result['ms_per_step']:.1f} ms per step   {result['parameters'] / 1e6:.2f} M parameters   "

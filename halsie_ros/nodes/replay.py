@@ -153,7 +153,7 @@ class Replay(Node):
             now_ns = time.monotonic_ns()
             self.result["late_ms_max"] = max(self.result["late_ms_max"], (now_ns - due_ns) / 1e6)
             if name in images and self._options.sent:
-                self._sent_ns[stamp_ns_of(payload)] = now_ns
+                self._sent_ns.setdefault(stamp_ns_of(payload), now_ns)  # labels carry the picture's stamp
             self._outlets[name].publish(payload)
             counts[name] = counts.get(name, 0) + 1
         return not self._stop.is_set()
