@@ -1,9 +1,11 @@
 """Trains the action network.
 
-    python -m training.action training/configs/action_mhad.yaml --data CACHES --run DIR [--resume auto] [--set FIELD=YAML]
+    python -m training.action training/configs/action_mhad.yaml --data CACHES --run DIR
+        [--resume auto] [--set FIELD=YAML]
 
-Sources are caches (:mod:`training.action_cache`, small sets) or data sets read directly, only the GOPs that are sampled. Groups
-(subjects, video sources) in `hold_out` are validated on and never trained on; the loop keeps `best.pt` and `last.pt`.
+Sources are caches (:mod:`training.action_cache`, small sets) or data sets read directly, only the GOPs that are
+sampled. Groups (subjects, video sources) in `hold_out` are validated on and never trained on; the loop keeps
+`best.pt` and `last.pt`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Reads every clip of a data set once and keeps the network's inputs: `python -m training.action_cache DATASET ROOT OUT`.
+"""Reads every clip of a data set once and keeps the network's inputs.
 
-Meant for small sets (about 13 MB per clip of 8 GOPs before compression of zeros by the file system; all of it is loaded by
-training). Large sets are read directly, only the GOPs that are sampled.
+    python -m training.action_cache DATASET ROOT OUT
+
+Meant for small sets (about 1 MB per clip of 8 GOPs). Large sets are read directly, only the GOPs that are sampled.
 """
 
 from __future__ import annotations

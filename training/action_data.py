@@ -1,4 +1,4 @@
-"""Clips as the action network eats them, cached in RAM-sized arrays, and their augmentation in the compressed domain."""
+"""Clips as the action network eats them, cached or read directly, and their augmentation in the compressed domain."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from halsie_ros.action.clip import Segment, read_clip
 from halsie_ros.datasets.video_sets import open_video_set
 from halsie_ros.errors import VideoError
 
-
 STEPS = 6
 """Steps kept of a segment: those of a GOP of 12 frames, the working form."""
 GopArrays = dict[str, np.ndarray]
-"""G segments: image ``(G, 3, 96, 128) uint8``, motion ``(G, T, 4, 24, 32)``, residual ``(G, T, 2, 48, 64)``, dt_us ``(G, T)``
-(0 for padding), end_s ``(G,)``."""
+"""G segments: image ``(G, 3, 96, 128) uint8``, motion ``(G, T, 4, 24, 32)``, residual ``(G, T, 2, 48, 64)``, dt_us
+``(G, T)`` (0 for padding), end_s ``(G,)``."""
 
 
 class ClipSource(Protocol):
@@ -185,7 +184,8 @@ def collate(items: list[tuple[ClipSource, int, int]], gops: int, rng: np.random.
 def choose_gops(there: np.ndarray, gops: int, rng: np.random.Generator | None) -> np.ndarray:
     """The segments of a clip that are used, in order: at most `gops`.
 
-    Without `rng` they are spread evenly. With it a random run is taken, and sometimes the first or the last is left out.
+    Without `rng` they are spread evenly. With it a random run is taken, and sometimes the first or the last is left
+    out.
     """
     if rng is None:
         return there[np.linspace(0, len(there) - 1, gops).round().astype(int)] if len(there) > gops else there
@@ -198,7 +198,10 @@ def choose_gops(there: np.ndarray, gops: int, rng: np.random.Generator | None) -
 
 
 def mirror(batch: Batch, which: Tensor, partner: Tensor) -> None:
-    """Mirrors the clips where `which (B,)` left to right, in place: x motion is negated, `partner (classes,)` is the new label."""
+    """Mirrors the clips where `which (B,)` left to right, in place.
+
+    Motion along x is negated, `partner (classes,)` is the new label.
+    """
     batch.image[which] = batch.image[which].flip(-1)
     turned = batch.motion[:, which].flip(-1)
     turned[..., 0::2, :, :] *= -1
@@ -217,7 +220,9 @@ def _warp(x: Tensor, theta: Tensor, batch_axis: int) -> Tensor:
 
 
 def augment(batch: Batch, rng: torch.Generator, partner: Tensor | None, strength: float = 1.0) -> None:
-    """Augments in the compressed domain, in place: mirror, scale, shift, speed, gains, noise, frame loss, lost modalities.
+    """Augments in the compressed domain, in place.
+
+    Mirror, scale, shift, speed, gains, noise, frame loss, lost modalities.
 
     Args:
         batch: as :func:`collate` made it.

@@ -1,7 +1,9 @@
-"""Turns a checkpoint into a model: `python -m training.action_export RUN/last.pt --name actions_mhad [--measured FILE.json]`.
+"""Turns a checkpoint of `training.action` into a model.
 
-Writes three graphs (`i_frame`, `p_frame`, `head`) and the card into `--models`. All sizes are fixed: features do not grow with
-the stream.
+    python -m training.action_export RUN/last.pt --name actions_mhad [--measured FILE.json]
+
+Writes three graphs (`i_frame`, `p_frame`, `head`) and the card into `--models`. All sizes are fixed: features do not
+grow with the stream.
 """
 
 from __future__ import annotations

@@ -1,15 +1,14 @@
 """More training clips from motion capture: capsule figures of recorded joints, seen by other cameras.
 
 `python -m training.action_render JOINTS.npz OUT --clips 1500 --seed 0 [--shard 0/2]` writes H.264 clips and `clips.csv`
-(path, label, subject), resumable: a clip that is already there is kept. Camera, clothes, background, body width, speed and
-encoder quality are drawn from the clip's own seed, so that a clip is the same whatever the number of shards.
+(path, label, subject), resumable: a clip that is already there is kept. Camera, clothes, background, body width,
+speed and encoder quality are drawn from the clip's own seed, so that a clip is the same whatever the number of shards.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,14 +17,16 @@ import numba
 import numpy as np
 
 MHAD_ACTIONS = (
-    "jump", "jumping_jacks", "bend", "punch", "wave_two_hands", "wave_one_hand", "clap", "throw", "sit_then_stand", "sit", "stand",
+    "jump", "jumping_jacks", "bend", "punch", "wave_two_hands", "wave_one_hand", "clap", "throw", "sit_then_stand",
+    "sit", "stand",
 )  # fmt: skip
 """Class names in the order of Berkeley MHAD's action numbers, 1 to 11."""
 
 # joint pairs, radius in mm, and which cloth colours the capsule (0 shirt, 1 trousers, 2 shoes, 3 skin)
 _BONES = np.array([
-    (1, 2, 75, 1), (2, 3, 55, 1), (3, 4, 42, 2), (5, 6, 75, 1), (6, 7, 55, 1), (7, 8, 42, 2), (1, 5, 85, 1), (0, 9, 140, 0),
-    (10, 13, 70, 0), (10, 11, 48, 0), (11, 12, 38, 3), (13, 14, 48, 0), (14, 15, 38, 3), (1, 10, 85, 0), (5, 13, 85, 0),
+    (1, 2, 75, 1), (2, 3, 55, 1), (3, 4, 42, 2), (5, 6, 75, 1), (6, 7, 55, 1), (7, 8, 42, 2), (1, 5, 85, 1),
+    (0, 9, 140, 0), (10, 13, 70, 0), (10, 11, 48, 0), (11, 12, 38, 3), (13, 14, 48, 0), (14, 15, 38, 3),
+    (1, 10, 85, 0), (5, 13, 85, 0),
 ])  # fmt: skip
 _HEAD_RISE_MM, _HEAD_RADIUS_MM = 190.0, 105.0
 
@@ -131,19 +132,23 @@ def render(
 def encode(
     path: Path, frames: np.ndarray, *, gop: int = 12, fps: int = 30, crf: int = 23, preset: str = "veryfast"
 ) -> None:
-    """Writes (T, H, W, 3) uint8 RGB as H.264 without B-frames, one I-frame every `gop` frames, one thread, atomically."""
+    """Writes (T, H, W, 3) uint8 RGB as H.264 without B-frames, one I-frame every `gop` frames, one thread.
+
+    The file appears whole or not at all.
+    """
     part = path.with_suffix(".part.mp4")
     with av.open(str(part), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(fps))
         stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], "yuv420p"
         stream.codec_context.thread_count = 1
         stream.options = {
-            "crf": str(crf), "preset": preset, "g": str(gop), "keyint_min": str(gop), "sc_threshold": "0", "bf": "0", "refs": "1",
+            "crf": str(crf), "preset": preset, "g": str(gop), "keyint_min": str(gop), "sc_threshold": "0", "bf": "0",
+            "refs": "1",
         }  # fmt: skip
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode(None))
-    os.replace(part, path)
+    part.replace(path)
 
 
 def retime(joints_mm: np.ndarray, speed: float) -> np.ndarray:

@@ -2,14 +2,16 @@
 
 Units are chosen so that a value of about 1 is a lively one, whatever the frame rate and the size of the stream:
 
-- `motion` `(4, 24, 32) float32`: velocity x, y in picture widths and heights per second, then displacement since the I-frame
-  x, y in tenths of the picture. Codec convention: from the picture back to its reference (content moving right is negative).
-- `residual` `(2, 48, 64) float32`: mean of |residual| per frame, then mean of |residual| to the I-frame; 1 is 32 grey levels.
+- `motion` `(4, 24, 32) float32`: velocity x, y in picture widths and heights per second, then displacement since the
+  I-frame x, y in tenths of the picture. Codec convention: from the picture back to its reference (content moving
+  right is negative).
+- `residual` `(2, 48, 64) float32`: mean of |residual| per frame, then mean of |residual| to the I-frame; 1 is 32 grey
+  levels.
 - `dt_us` float: the time that the step covers.
 - `image` `(3, 96, 128) float32`: the I-frame, RGB 0..1.
 
-A step takes `FRAMES_PER_STEP` P-frames together (our choice: halves the cost and loses nothing at 25 to 30 fps); the last step
-of a GOP may hold fewer.
+A step takes `FRAMES_PER_STEP` P-frames together (our choice: halves the cost and loses nothing at 25 to 30 fps); the
+last step of a GOP may hold fewer.
 """
 
 from __future__ import annotations
@@ -47,8 +49,8 @@ def merge(features: Sequence[FrameFeatures], since_ns: int) -> Step:
         since_ns: stamp of the frame before the first.
 
     Returns:
-        The step from `since_ns` to the last frame's stamp. Frames without plausible stamps (none passed, or more than half
-        a second each) count as 1/30 s each.
+        The step from `since_ns` to the last frame's stamp. Frames without plausible stamps (none passed, or more than
+        half a second each) count as 1/30 s each.
     """
     last = features[-1]
     dt_us = (last.stamp_ns - since_ns) / 1e3

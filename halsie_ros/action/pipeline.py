@@ -1,4 +1,7 @@
-"""Action labels from a stream of decoded frames: features in, scores out, everything remembered in an explicit state."""
+"""Action labels from a stream of decoded frames.
+
+Features in, scores out, everything remembered in an explicit state.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,8 @@ class Tokens:
 
 @dataclass(frozen=True, eq=False)
 class ActionState:
-    """What one stream has left behind; handed to the next step. Hand each state on once: `segmenter` moves with the stream.
+    """What one stream has left behind; handed to the next step. Hand each state on once: `segmenter` moves with the
+    stream.
 
     Attributes:
         segmenter: cuts the stream into segments.

@@ -1,7 +1,8 @@
 """Cuts a stream's features into segments: an I-frame and the steps of the P-frames that follow it.
 
-A segment is a GOP; a GOP longer than `SEGMENT_US` goes on as further segments that share its I-frame. Both the live pipeline
-and the reading of clips come through here, so that the network meets the same inputs in training and at run time.
+A segment is a GOP; a GOP longer than `SEGMENT_US` goes on as further segments that share its I-frame. Both the live
+pipeline and the reading of clips come through here, so that the network meets the same inputs in training and at run
+time.
 """
 
 from __future__ import annotations
@@ -51,7 +52,10 @@ class Segmenter:
         self._segment_ns = None
 
     def push(self, frame: VideoFrame) -> Advance | None:
-        """Takes the next frame in output order; None where nothing can be made of it (untrusted, B, before an I-frame)."""
+        """Takes the next frame in output order.
+
+        None where nothing can be made of it (untrusted, B, before an I-frame).
+        """
         features = self.extractor.push(frame)
         if features is None:
             if not frame.trusted:

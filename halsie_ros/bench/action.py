@@ -62,7 +62,10 @@ def cases(args: argparse.Namespace) -> Iterator[Row]:
 
 
 def write_clip(path: Path, codec: str, frames: int = FRAMES) -> Path:
-    """A clip in the working form (GOP 12, no B-frames): discs that move over a textured ground, and a moving camera shake."""
+    """A clip in the working form (GOP 12, no B-frames).
+
+    Discs that move over a textured ground, and a moving camera shake.
+    """
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[: HEIGHT + 8, : WIDTH + 8]
     ground = rng.normal(0, 6, rows.shape)

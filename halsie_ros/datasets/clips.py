@@ -1,4 +1,7 @@
-"""A plain folder of clips with a csv: columns `path`, `label`, and optionally `group` (or `subject`, `source`) and `split`."""
+"""A plain folder of clips with a csv.
+
+Columns `path`, `label`, and optionally `group` (or `subject`, `source`) and `split`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""HMDB-51: `<class>/*.avi` and lists `<class>_test_split{1,2,3}.txt` of lines "name 0|1|2" (1 train, 2 test, 0 neither)."""
+"""HMDB-51.
+
+`<class>/*.avi` and lists `<class>_test_split{1,2,3}.txt` of lines "name 0|1|2" (1 train, 2 test, 0 neither).
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Kinetics-400 and -600: csv `label,youtube_id,time_start,time_end,split` and `<id>_<start6>_<end6>.mp4`.
 
-Files lie in `<root>`, `<root>/<split>` or, beneath either, in a folder per class. Many are gone from the source: those that
-are missing are listed, not fatal.
+Files lie in `<root>`, `<root>/<split>` or, beneath either, in a folder per class. Many are gone from the source:
+those that are missing are listed, not fatal.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ SPLITS = ("train", "val", "validate", "test")
 def open_set(
     root: Path, split: str | None = None, csv: str | Path | None = None, *, name: str = "kinetics400"
 ) -> VideoSet:
-    """Opens a split (default `val`) by its csv: `csv`, or `<split>.csv`, `<name>_<split>.csv` in the root or `annotations/`.
+    """Opens a split (default `val`) by its csv: `csv`, or `<split>.csv`, `<name>_<split>.csv` in the root or
+    `annotations/`.
 
     Raises:
         DatasetError: unknown split, missing or unreadable csv, or no clip there.

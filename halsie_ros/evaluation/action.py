@@ -1,4 +1,7 @@
-"""Action recognition on a set of clips: accuracy, speed with decoding, energy by the paper's count, share of each modality."""
+"""Action recognition on a set of clips.
+
+Accuracy, speed with decoding, energy by the paper's count, share of each modality.
+"""
 
 from __future__ import annotations
 
@@ -75,8 +78,8 @@ def evaluate(
     lacking = sorted(set(found.classes) - set(pipeline.classes))
     if lacking:
         raise ParameterError(
-            f"{pipeline.card.name} does not know {len(lacking)} classes of {found.name}, such as {lacking[0]!r}: choose a "
-            f"model that was trained for them"
+            f"{pipeline.card.name} does not know {len(lacking)} classes of {found.name}, such as {lacking[0]!r}: "
+            "choose a model that was trained for them"
         )
     to_class = np.array([pipeline.classes.index(name) for name in found.classes])
     meter = EnergyMeter(pipeline)

@@ -1,11 +1,11 @@
 """Action recognition in the compressed domain: I-frame encoder, spiking P-frame encoder, one transformer, a mixer.
 
-After "From Bitstreams to actions" style hybrids (arXiv 2503.13724): an analogue network looks at I-frames, a spiking one at the
-motion vectors and residuals of the P-frames between them, through Spiking Temporal Modulators; the tokens of all modalities,
-times and places attend to each other in one transformer, and a Multi-Modal Mixer joins them before the head.
+After arXiv 2503.13724: an analogue network looks at I-frames, a spiking one at the motion vectors and residuals of the
+P-frames between them, through Spiking Temporal Modulators; the tokens of all modalities, times and places attend to
+each other in one transformer, and a Multi-Modal Mixer joins them before the head.
 
-Where the paper leaves the choice open, it is ours and said so. Axes: N, C, H, W; time comes first and is flattened into the
-batch, as in :mod:`training.networks.neurons`. All state is explicit: None is a fresh one (zeros).
+Where the paper leaves the choice open, it is ours and said so. Axes: N, C, H, W; time comes first and is flattened
+into the batch, as in :mod:`training.networks.neurons`. All state is explicit: None is a fresh one (zeros).
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class SpikingTemporalModulator(nn.Module):
 
     ``u[t] = leak u[t-1] + dt/STEP i[t]``; ``s[t] = u[t] > theta[t]``; ``theta[t] = theta0 + rise a[t-1]``;
     ``a[t] = fade a[t-1] + (1 - fade) s[t]``; reset by subtraction, ``u[t] -= theta[t] s[t]``. leak = exp(-dt/tau) and
-    fade = exp(-dt/tau_a) per channel. A GOP whose P-frames repeat each other raises its own thresholds and falls silent.
-    The gradient of a spike is snntorch's arctangent surrogate; none flows through the reset.
+    fade = exp(-dt/tau_a) per channel. A GOP whose P-frames repeat each other raises its own thresholds and falls
+    silent. The gradient of a spike is snntorch's arctangent surrogate; none flows through the reset.
 
     Args:
         channels: number of channels C.
@@ -196,7 +196,10 @@ class IEncoder(nn.Module):
         self.tokens = nn.Conv2d(width * 2, config.width, (3, 4), (3, 4))
 
     def forward(self, image: Tensor) -> Tensor:
-        """``(N, 3, 96, 128)`` RGB 0..1 to tokens ``(N, PLACES, D)``; brightness and contrast are normalised per picture."""
+        """``(N, 3, 96, 128)`` RGB 0..1 to tokens ``(N, PLACES, D)``.
+
+        Brightness and contrast are normalised per picture.
+        """
         centred = image - image.mean((1, 2, 3), keepdim=True)
         image = centred / (centred.square().mean((1, 2, 3), keepdim=True) + 1e-3).sqrt()
         return self.tokens(self.stages(self.stem(image))).flatten(2).transpose(1, 2)
@@ -225,7 +228,10 @@ class Attention(nn.Module):
 
 
 class MultiModalMixer(nn.Module):
-    """Mixes the tokens of one GOP across modalities and places, then across channels, with gates (MLP-Mixer's shape)."""
+    """Mixes the tokens of one GOP across modalities and places, then across channels (MLP-Mixer's shape).
+
+    A gate per token and channel says how much of the mixture is taken.
+    """
 
     def __init__(self, tokens: int, width: int, dropout: float) -> None:
         super().__init__()
@@ -244,7 +250,7 @@ class MultiModalMixer(nn.Module):
 
 
 class Head(nn.Module):
-    """Tokens of the last K GOPs to logits: one transformer over all of them, the mixer, a weighted mean, a linear layer.
+    """Tokens of the last K GOPs to logits: transformer, mixer, weighted mean, linear layer.
 
     A GOP's time is told by its age (seconds before the newest), so that GOPs of any length and sparse reading fit.
     """
@@ -292,7 +298,7 @@ class Head(nn.Module):
 
 
 class CompressedVideoNet(nn.Module):
-    """The whole network. Streaming use: :meth:`i_frame`, :meth:`p_frame` and :attr:`head` apart; training: :meth:`forward`."""
+    """The whole network: :meth:`i_frame`, :meth:`p_frame` and :attr:`head` for streams, :meth:`forward` for training."""
 
     def __init__(self, config: ActionConfig) -> None:
         super().__init__()
