@@ -203,15 +203,30 @@ def _lattice_pass(
     height, width = luma.shape
     rows, columns = before.shape[1], before.shape[2]
     pitch_y, pitch_x = height / rows, width / columns
+    # divisions cost more than all else here: whatever depends on one axis alone comes from a table
+    near_rows, near_columns = np.empty(height, np.int32), np.empty(width, np.int32)
+    for y in range(height):
+        near_rows[y] = int(y / pitch_y)
+    for x in range(width):
+        near_columns[x] = int(x / pitch_x)
+    xs = np.empty(columns, np.int32)
+    residual_columns, motion_columns = np.empty(columns, np.int32), np.empty(columns, np.int32)
+    for column in range(columns):
+        xs[column] = int((column + 0.5) * pitch_x)
+        residual_columns[column] = column // per_residual_cell
+        motion_columns[column] = column // per_motion_cell
     for row in range(rows):
         y = int((row + 0.5) * pitch_y)
+        residual_row, motion_row, vector_row = row // per_residual_cell, row // per_motion_cell, y // CELL
         for column in range(columns):
-            x = int((column + 0.5) * pitch_x)
-            dx = vectors[0, y // CELL, x // CELL]
-            dy = vectors[1, y // CELL, x // CELL]
-            from_x = min(max(int(np.floor(x + dx + 0.5)), 0), width - 1)
-            from_y = min(max(int(np.floor(y + dy + 0.5)), 0), height - 1)
-            near_row, near_column = int(from_y / pitch_y), int(from_x / pitch_x)
+            x = xs[column]
+            dx = vectors[0, vector_row, x // CELL]
+            dy = vectors[1, vector_row, x // CELL]
+            from_x, from_y = x, y
+            if dx != 0 or dy != 0:
+                from_x = min(max(int(np.floor(x + dx + 0.5)), 0), width - 1)
+                from_y = min(max(int(np.floor(y + dy + 0.5)), 0), height - 1)
+            near_row, near_column = near_rows[from_y], near_columns[from_x]
             moved_x = np.float32(from_x - x) + before[0, near_row, near_column]
             moved_y = np.float32(from_y - y) + before[1, near_row, near_column]
             after[0, row, column] = moved_x
@@ -219,14 +234,14 @@ def _lattice_pass(
             origin_x = min(max(x + int(moved_x), 0), width - 1)
             origin_y = min(max(y + int(moved_y), 0), height - 1)
             here = np.int32(luma[y, x])
-            cell_row, cell_column = row // per_residual_cell, column // per_residual_cell
-            residual[cell_row, cell_column] += abs(here - np.int32(reference[from_y, from_x]))
-            accumulated_residual[cell_row, cell_column] += abs(here - np.int32(intra[origin_y, origin_x]))
-            cell_row, cell_column = row // per_motion_cell, column // per_motion_cell
-            motion[0, cell_row, cell_column] += dx
-            motion[1, cell_row, cell_column] += dy
-            accumulated_motion[0, cell_row, cell_column] += moved_x
-            accumulated_motion[1, cell_row, cell_column] += moved_y
+            cell = residual_columns[column]
+            residual[residual_row, cell] += abs(here - np.int32(reference[from_y, from_x]))
+            accumulated_residual[residual_row, cell] += abs(here - np.int32(intra[origin_y, origin_x]))
+            cell = motion_columns[column]
+            motion[0, motion_row, cell] += dx
+            motion[1, motion_row, cell] += dy
+            accumulated_motion[0, motion_row, cell] += moved_x
+            accumulated_motion[1, motion_row, cell] += moved_y
     per_motion, per_residual = per_motion_cell**2, per_residual_cell**2
     for grid in (motion, accumulated_motion):
         grid[0] /= per_motion * width
