@@ -4,7 +4,7 @@ What happens in step k depends on the seed and k alone: the items of its batch, 
 random number of the network. A run that is stopped and resumed is therefore, on a CPU, bit for bit the run that was
 never stopped, and processes that share a batch see the same items as one process would.
 
-    torchrun --nproc-per-node 2 -m training.segmentation CONFIG --run DIR --resume auto
+    torchrun --standalone --nproc-per-node 2 --max-restarts 3 -m training.segmentation CONFIG --run DIR --resume auto
 """
 
 from __future__ import annotations

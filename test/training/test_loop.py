@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 
@@ -107,7 +106,7 @@ def test_impossible_settings_are_refused(wrong, said):
 
 
 SHARED = """
-import json, sys
+import json, os, sys
 import torch, numpy as np
 from pathlib import Path
 from training.loop import LoopConfig, train
@@ -121,14 +120,17 @@ class Plane:
     def item(self, index, random):
         x = random.normal(size=(1, 6, 6)).astype(np.float32)
         return {"x": torch.from_numpy(x), "y": torch.tensor([float(x.sum())])}
+    calls = 0
     def loss(self, network, batch):
+        self.calls += 1
+        if self.calls == 8 and os.environ.get("RANK") == "1" and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+            os._exit(9)
         return (network(batch["x"]) - batch["y"]).square().mean(), {}
     def validate(self, network):
         return {"score": 0.0}
 
 config = LoopConfig(steps=12, batch=4, learning_rate=0.01, validate_every=6, save_every=3)
 progress = train(Plane(), config, Path(sys.argv[1]), resume="auto")
-import os
 if os.environ.get("RANK", "0") == "0":
     Path(sys.argv[1], "losses.json").write_text(json.dumps(progress.losses))
 if torch.distributed.is_initialized():
@@ -136,24 +138,21 @@ if torch.distributed.is_initialized():
 """
 
 
-def test_two_processes_have_the_losses_of_one(tmp_path, repository):
+def test_two_processes_have_the_losses_of_one_and_outlive_a_killed_worker(tmp_path, repository):
     import json
 
     script = tmp_path / "shared.py"
     script.write_text(SHARED)
     environment = {**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     launcher = [
-        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1",
-        "--master-port", str(port), str(script),
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--max-restarts", "1",
+        "--monitor-interval", "0.2", str(script),
     ]  # fmt: skip
     for folder, command in (("one", [sys.executable, str(script)]), ("two", launcher)):
         done = subprocess.run(
-            [*command, str(tmp_path / folder)], env=environment, capture_output=True, text=True, timeout=180
+            [*command, str(tmp_path / folder)], env=environment, capture_output=True, text=True, timeout=240
         )
         assert done.returncode == 0, done.stderr[-2000:]
     one, two = (json.loads((tmp_path / folder / "losses.json").read_text()) for folder in ("one", "two"))
-    assert len(one) == 12
-    np.testing.assert_allclose(two, one, rtol=1e-5)
+    assert len(one) == 12 and len(two) == 6  # the second attempt went on from the checkpoint of step 6
+    np.testing.assert_allclose(two, one[6:], rtol=1e-5)
