@@ -46,7 +46,7 @@ def record_scene(
     frame_rate_hz: float = 25.0,
     exposure_s: float | None = None,
     max_motion_px: float = 1.0,
-    max_rate_hz: float = 250.0,
+    max_rate_hz: float = 200.0,
 ) -> Iterator[Moment]:
     """Records a street; equal arguments give equal bits.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numba import njit
 
 from halsie_ros.simulation.raster import CUTOUT, ROUND, TWO_SIDED, Ribbons
 from halsie_ros.simulation.textures import PLACES
@@ -54,6 +55,44 @@ _RADII = np.array(
 )  # fmt: skip
 
 
+@njit(cache=True)
+def _towards(out, limb, start, angle, length, ahead_x, ahead_y, spread):
+    """Fills limb ``limb``: from ``start``, hanging, swung ahead by ``angle``, its end moved aside by ``spread``."""
+    forward = np.sin(angle) * length
+    out[limb, 0] = start
+    out[limb, 1, 0] = start[0] + forward * ahead_x - spread * ahead_y
+    out[limb, 1, 1] = start[1] + forward * ahead_y + spread * ahead_x
+    out[limb, 1, 2] = start[2] - np.cos(angle) * length
+
+
+@njit(cache=True)
+def _limbs(heading, phase, moving, swing):
+    """Ends of the limbs of a person 1.75 m tall at the origin, ``(13, 2, 3)``, in the order of a walker's tints."""
+    out = np.zeros((13, 2, 3))
+    ahead_x, ahead_y = np.cos(heading), np.sin(heading)
+    swing *= (0.5 if moving else 0.06) * np.sin(phase)
+    hip_z = 0.9 + (0.025 * abs(np.cos(phase)) if moving else 0.0)
+    neck = np.array([0.03 * ahead_x, 0.03 * ahead_y, hip_z + 0.54])
+    out[0, 0, 2] = hip_z - 0.02
+    out[0, 1] = neck
+    out[1, 0, 2], out[1, 1, 2] = hip_z + 0.08, hip_z - 0.16
+    for index in range(2):
+        side = 1 - 2 * index
+        bend = (0.25 + 0.75 * max(0.0, np.cos(phase) * side)) * (0.8 if moving else 0.1)
+        hip = np.array([-side * 0.09 * ahead_y, side * 0.09 * ahead_x, hip_z])
+        _towards(out, 2 + index, hip, side * swing, 0.43, ahead_x, ahead_y, 0.0)
+        _towards(out, 4 + index, out[2 + index, 1], side * swing - bend, 0.44, ahead_x, ahead_y, 0.0)
+        shoulder = neck + np.array([-side * 0.2 * ahead_y, side * 0.2 * ahead_x, -0.05])
+        _towards(out, 6 + index, shoulder, -side * swing * 0.8, 0.29, ahead_x, ahead_y, side * 0.04)
+        _towards(out, 8 + index, out[6 + index, 1], -side * swing * 0.8 + 0.35, 0.3, ahead_x, ahead_y, 0.0)
+    for limb, back, low, high in ((10, 0.0, 0.02, 0.27), (11, 0.02, 0.15, 0.305), (12, 0.16, -0.1, -0.45)):
+        for end, height in ((0, low), (1, high)):
+            out[limb, end, 0] = neck[0] - back * ahead_x
+            out[limb, end, 1] = neck[1] - back * ahead_y
+            out[limb, end, 2] = neck[2] + height
+    return out
+
+
 def walker_ribbons(walker: Walker, middle: np.ndarray, heading: float, phase: float, moving: bool) -> Ribbons:
     """The limbs of one person.
 
@@ -65,36 +104,9 @@ def walker_ribbons(walker: Walker, middle: np.ndarray, heading: float, phase: fl
         moving: whether the person walks or stands.
     """
     scale = walker.height_m / 1.75
-    ahead = np.array([np.cos(heading), np.sin(heading), 0.0])
-    left = np.array([-ahead[1], ahead[0], 0.0])
-    up = np.array([0.0, 0.0, 1.0])
-    swing = (0.5 if moving else 0.06) * walker.swing * np.sin(phase)
-    hip = 0.9 * up + (0.025 * abs(np.cos(phase)) if moving else 0.0) * up
-    neck = hip + 0.54 * up + 0.03 * ahead
-    ends = [(hip - 0.02 * up, neck), (hip + 0.08 * up, hip - 0.16 * up)]
-    knees, feet = [], []
-    for side in (1, -1):
-        angle = side * swing
-        bend = (0.25 + 0.75 * max(0.0, np.cos(phase) * side)) * (0.8 if moving else 0.1)
-        knee = hip + side * 0.09 * left + 0.43 * (np.sin(angle) * ahead - np.cos(angle) * up)
-        foot = knee + 0.44 * (np.sin(angle - bend) * ahead - np.cos(angle - bend) * up)
-        knees.append((hip + side * 0.09 * left, knee))
-        feet.append((knee, foot))
-    ends += knees + feet
-    uppers, lowers = [], []
-    for side in (1, -1):
-        angle = -side * swing * 0.8
-        shoulder = neck + side * 0.2 * left - 0.05 * up
-        elbow = shoulder + 0.29 * (np.sin(angle) * ahead - np.cos(angle) * up) + side * 0.04 * left
-        hand = elbow + 0.3 * (np.sin(angle + 0.35) * ahead - np.cos(angle + 0.35) * up)
-        uppers.append((shoulder, elbow))
-        lowers.append((elbow, hand))
-    ends += uppers + lowers
-    ends.append((neck + 0.02 * up, neck + 0.27 * up))
-    ends.append((neck + 0.15 * up - 0.02 * ahead, neck + 0.305 * up - 0.02 * ahead))
-    ends.append((neck - 0.1 * up - 0.16 * ahead, neck - 0.45 * up - 0.16 * ahead))
+    ends = _limbs(heading, phase, moving, walker.swing)
     number = len(ends)
-    points = (np.array(ends) * scale + middle).astype(np.float32)
+    points = (ends * scale + middle).astype(np.float32)
     radius = _RADII * np.float32(scale)
     radius[[0, 1, 6, 7, 12]] *= walker.girth
     kind = np.empty((number, 3), np.int32)
