@@ -204,24 +204,29 @@ def _lattice_pass(
     rows, columns = before.shape[1], before.shape[2]
     pitch_y, pitch_x = height / rows, width / columns
     # divisions cost more than all else here: whatever depends on one axis alone comes from a table
-    near_rows, near_columns = np.empty(height, np.int32), np.empty(width, np.int32)
+    near_rows, near_columns = np.empty(height, np.uintp), np.empty(width, np.uintp)
     for y in range(height):
         near_rows[y] = int(y / pitch_y)
     for x in range(width):
         near_columns[x] = int(x / pitch_x)
     xs = np.empty(columns, np.int32)
-    residual_columns, motion_columns = np.empty(columns, np.int32), np.empty(columns, np.int32)
+    residual_columns, motion_columns = np.empty(columns, np.uintp), np.empty(columns, np.uintp)
     for column in range(columns):
         xs[column] = int((column + 0.5) * pitch_x)
         residual_columns[column] = column // per_residual_cell
         motion_columns[column] = column // per_motion_cell
     for row in range(rows):
         y = int((row + 0.5) * pitch_y)
-        residual_row, motion_row, vector_row = row // per_residual_cell, row // per_motion_cell, y // CELL
+        vectors_x, vectors_y = vectors[0, y // CELL], vectors[1, y // CELL]
+        after_x, after_y, here_row = after[0, row], after[1, row], luma[y]
+        residual_row = residual[row // per_residual_cell]
+        accumulated_row = accumulated_residual[row // per_residual_cell]
+        motion_x, motion_y = motion[0, row // per_motion_cell], motion[1, row // per_motion_cell]
+        back_x = accumulated_motion[0, row // per_motion_cell]
+        back_y = accumulated_motion[1, row // per_motion_cell]
         for column in range(columns):
             x = xs[column]
-            dx = vectors[0, vector_row, x // CELL]
-            dy = vectors[1, vector_row, x // CELL]
+            dx, dy = vectors_x[x // CELL], vectors_y[x // CELL]
             from_x, from_y = x, y
             if dx != 0 or dy != 0:
                 from_x = min(max(int(np.floor(x + dx + 0.5)), 0), width - 1)
@@ -229,19 +234,19 @@ def _lattice_pass(
             near_row, near_column = near_rows[from_y], near_columns[from_x]
             moved_x = np.float32(from_x - x) + before[0, near_row, near_column]
             moved_y = np.float32(from_y - y) + before[1, near_row, near_column]
-            after[0, row, column] = moved_x
-            after[1, row, column] = moved_y
+            after_x[column] = moved_x
+            after_y[column] = moved_y
             origin_x = min(max(x + int(moved_x), 0), width - 1)
             origin_y = min(max(y + int(moved_y), 0), height - 1)
-            here = np.int32(luma[y, x])
+            here = np.int32(here_row[x])
             cell = residual_columns[column]
-            residual[residual_row, cell] += abs(here - np.int32(reference[from_y, from_x]))
-            accumulated_residual[residual_row, cell] += abs(here - np.int32(intra[origin_y, origin_x]))
+            residual_row[cell] += abs(here - np.int32(reference[from_y, from_x]))
+            accumulated_row[cell] += abs(here - np.int32(intra[origin_y, origin_x]))
             cell = motion_columns[column]
-            motion[0, motion_row, cell] += dx
-            motion[1, motion_row, cell] += dy
-            accumulated_motion[0, motion_row, cell] += moved_x
-            accumulated_motion[1, motion_row, cell] += moved_y
+            motion_x[cell] += dx
+            motion_y[cell] += dy
+            back_x[cell] += moved_x
+            back_y[cell] += moved_y
     per_motion, per_residual = per_motion_cell**2, per_residual_cell**2
     for grid in (motion, accumulated_motion):
         grid[0] /= per_motion * width
