@@ -96,7 +96,7 @@ class BagReader:
     def deserialize(self, topic: str, payload: bytes) -> Any:
         """The message as an object, fields as attributes; raises BagError for bytes that are no such message."""
         info = self.topics[topic]
-        store = typestore()
+        store = typestore(info.serialization)
         if info.type not in store.fielddefs:
             if not info.definition:
                 raise BagError(f"{self.path}: {topic} has the unknown type {info.type} and no definition in the bag")

@@ -36,12 +36,18 @@ STRING = "std_msgs/msg/String"
 
 
 @functools.cache
-def typestore() -> Any:
-    """The rosbags typestore with every type that the package knows; raises BagError where rosbags is missing."""
+def typestore(serialization: str = "cdr") -> Any:
+    """The rosbags typestore of "cdr" (ROS 2 Jazzy, with every type that the package knows) or "ros1" messages.
+
+    Raises:
+        BagError: rosbags is missing.
+    """
     try:
         from rosbags.typesys import Stores, get_types_from_msg, get_typestore
     except ImportError as error:
         raise BagError(f"bags need the rosbags library ({error}): pip install 'halsie_ros[bags]'") from error
+    if serialization == "ros1":
+        return get_typestore(Stores.ROS1_NOETIC)
     store = get_typestore(Stores.ROS2_JAZZY)
     types: dict[str, Any] = {}
     for name, text in DEFINITIONS.items():

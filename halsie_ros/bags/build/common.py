@@ -13,6 +13,7 @@ import numpy as np
 from halsie_ros.bags import messages
 from halsie_ros.bags.types import CAMERA_INFO, IMAGE, LABEL_INFO, STRING
 from halsie_ros.bags.writer import STORAGES, BagWriter
+from halsie_ros.datasets.base import Calibration
 from halsie_ros.events import Events
 from halsie_ros.events.messages import encode_event_array, encode_event_packet
 
@@ -59,8 +60,11 @@ class EventTopic:
         kind = "dvs_msgs/msg/EventArray" if encoding == "dvs" else "event_camera_msgs/msg/EventPacket"
         writer.add_topic(EVENTS_TOPIC, kind, best_effort=True)
 
-    def push(self, events: Events, until_us: int) -> None:
-        """Takes events in order of time; all with a time before `until_us` are known now."""
+    def push(self, events: Events, until_us: int, log_ns: int | None = None) -> None:
+        """Takes events in order of time; all with a time before `until_us` are known now.
+
+        `log_ns` is when the recording logged them; None logs each message at its end.
+        """
         if len(events):
             self._parts.append(events)
         if self._start_us is None:
@@ -71,18 +75,19 @@ class EventTopic:
         while self._start_us + PACKET_US <= until_us:
             end_us = self._start_us + PACKET_US
             last = int(np.searchsorted(pending.t_us, end_us, "left"))
-            self._write(pending[used:last], end_us)
+            self._write(pending[used:last], end_us, end_us * 1000 if log_ns is None else log_ns)
             used = last
             self._start_us = end_us
         self._parts = [pending[used:]]
 
-    def finish(self) -> None:
-        """Writes what is left."""
+    def finish(self, log_ns: int | None = None) -> None:
+        """Writes what is left, logged at its last event: what comes after in the bag must not overtake it."""
         rest = Events.concatenate(self._parts)
         if len(rest):
-            self.push(Events.empty(), int(rest.t_us[-1]) + PACKET_US)
+            last_us = int(rest.t_us[-1])
+            self.push(Events.empty(), last_us + PACKET_US, last_us * 1000 if log_ns is None else log_ns)
 
-    def _write(self, events: Events, end_us: int) -> None:
+    def _write(self, events: Events, end_us: int, log_ns: int) -> None:
         width, height = self._size
         common: dict[str, Any] = {"width": width, "height": height, "frame_id": self._frame_id}
         # The stamp is the host's time of the first event: with it the sensor's clock becomes the host's, exactly.
@@ -93,7 +98,7 @@ class EventTopic:
             payload = encode_event_packet(
                 events, encoding="evt3", stamp_ns=stamp_ns, seq=self._seq, time_base_us=end_us - PACKET_US, **common
             )
-        self._writer.write(EVENTS_TOPIC, end_us * 1000, payload)
+        self._writer.write(EVENTS_TOPIC, log_ns, payload)
         self._seq += 1
         self.events += len(events)
 
@@ -105,12 +110,15 @@ def write_image(writer: BagWriter, topic: str, pixels: np.ndarray, t_us: int) ->
 
 
 def write_camera_info(
-    writer: BagWriter, topic: str, t_us: int, width: int, height: int, matrix: np.ndarray, **more: Any
-):
-    """Writes a camera_info, stamped like its image."""
+    writer: BagWriter, topic: str, t_us: int, calibration: Calibration, log_ns: int | None = None
+) -> None:
+    """Writes a camera_info, stamped like its image; `log_ns` is when a recording logged it."""
     writer.add_topic(topic, CAMERA_INFO, best_effort=topic == CAMERA_INFO_TOPIC)
-    payload = messages.camera_info(width, height, matrix, stamp_ns=t_us * 1000, frame_id=FRAME_ID, **more)
-    writer.write(topic, t_us * 1000, payload)
+    payload = messages.camera_info(
+        calibration.width, calibration.height, calibration.camera_matrix, stamp_ns=t_us * 1000, frame_id=FRAME_ID,
+        distortion=calibration.distortion.tolist(), model=calibration.model,
+    )  # fmt: skip
+    writer.write(topic, t_us * 1000 if log_ns is None else log_ns, payload)
 
 
 def write_static(writer: BagWriter, t_us: int, metadata: dict[str, str], classes: tuple[str, ...] = ()) -> None:

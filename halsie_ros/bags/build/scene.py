@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-import numpy as np
-
 from halsie_ros.bags.build.common import (
     CAMERA_INFO_TOPIC,
     IMAGE_TOPIC,
@@ -20,6 +18,7 @@ from halsie_ros.bags.build.common import (
     write_static,
 )
 from halsie_ros.bags.writer import BagWriter
+from halsie_ros.datasets.base import Calibration
 from halsie_ros.errors import ParameterError
 from halsie_ros.segmentation.labels import DSEC_11
 
@@ -49,7 +48,7 @@ def build(args: argparse.Namespace) -> dict[str, Any]:
         raise ParameterError(f"--seed {args.seed}: give 0 or more")
     seed = demo_seed(args.seed)
     moments = record_scene(seed, args.duration, args.light, args.width, args.height, frame_rate_hz=args.frame_rate)
-    matrix = np.asarray(StreetScene(seed, args.light, args.width, args.height).matrix, np.float64)
+    calibration = Calibration(args.width, args.height, StreetScene(seed, args.light, args.width, args.height).matrix)
     pixels = args.width * args.height
     needed = int(args.duration * args.frame_rate * pixels * 4 + args.duration * 8e6)
     frames = 0
@@ -67,7 +66,7 @@ def build(args: argparse.Namespace) -> dict[str, Any]:
             t_us = START_US + moment.t_us
             topic.push(moment.events.shifted(START_US), t_us)
             write_image(writer, IMAGE_TOPIC, moment.frame, t_us)
-            write_camera_info(writer, CAMERA_INFO_TOPIC, t_us, args.width, args.height, matrix)
+            write_camera_info(writer, CAMERA_INFO_TOPIC, t_us, calibration)
             write_image(writer, TRUTH_TOPIC, moment.labels, t_us)
             frames += 1
             progress.show(moment.t_us / 1e6)
