@@ -9,7 +9,7 @@ from typing import Any
 import av
 import av.logging
 import numpy as np
-from av.codec.context import Flags, Flags2
+from av.codec.context import Flags2
 from av.error import FFmpegError
 
 from halsie_ros.errors import VideoError
@@ -21,6 +21,11 @@ VECTOR_CODECS = ("h264", "mpeg4", "mpeg2video", "mpeg1video")
 # FFmpeg's own checks. `aggressive` makes the H.264 decoder check that a slice ends where its data ends; the MPEG-4 decoder would
 # refuse legal streams with it.
 _CHECKS = "crccheck+bitstream+buffer+careful"
+
+# Their decoders take much damage without a complaint.
+UNCOMPLAINING = ("hevc", "vp9", "av1")
+_TAIL = 24  # bytes at the end of an I-frame that surely hold part of its picture
+_APPENDED = bytes(range(17, 255, 7))
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Decoded:
     """What one packet gave.
 
     Attributes:
-        pictures: PyAV's frames in output order; `frame.opaque` is the tag of the packet that a frame came from.
+        pictures: PyAV's frames in output order; `frame.pts` is the number of the packet that a frame came from.
         complaint: FFmpeg's first complaint, "" when it had none.
     """
 
@@ -92,37 +97,55 @@ class Decoder:
         listen_to_ffmpeg()
         self.codec = codec
         self.limits = limits or Limits()
+        self._extradata = extradata
         try:
             # FFmpeg's own av1 decoder needs hardware.
-            self._context: Any = av.CodecContext.create("libdav1d" if codec == "av1" else codec, "r")
-            self._context.thread_count = 1
-            self._context.options = {
+            context: Any = av.CodecContext.create("libdav1d" if codec == "av1" else codec, "r")
+            context.thread_count = 1
+            context.options = {
                 "err_detect": _CHECKS + ("+aggressive" if codec == "h264" else ""),
                 "max_pixels": str(self.limits.max_pixels),
             }
-            self._context.flags2 |= Flags2.export_mvs
-            self._context.flags |= Flags.copy_opaque
+            context.flags2 |= Flags2.export_mvs
             if extradata:
-                self._context.extradata = extradata
+                context.extradata = extradata
             if codec == "mpeg4" and self.limits.allow(*size):
-                self._context.width, self._context.height = size
-            self._context.open()
+                context.width, context.height = size
+            context.open()
         except (FFmpegError, ValueError) as error:
             raise VideoError(f"codec {codec!r} cannot be opened ({error}): install av with its own FFmpeg") from error
+        self._context = context
 
-    def decode(self, data: bytes | memoryview, pts: int | None, tag: object) -> Decoded:
+    def decode(self, data: bytes | memoryview, number: int) -> Decoded:
         """Decodes one packet; bad or empty data gives a complaint, never an exception.
 
-        `tag` comes back as `opaque` of the packet's picture. It must be an object of its own for every packet (PyAV keys by id).
+        `number` comes back as the picture's pts. (PyAV's `opaque` could carry an object, but crashed under load, PyAV 18.1.)
         """
         if not len(data):
             return Decoded([], "empty packet")
         # Not av.Packet(data): that one lacks FFmpeg's zero padding, and decoders read past its end (PyAV 18.1).
         packet = av.Packet(len(data))
         packet.update(bytes(data))
-        packet.pts = pts
-        packet.opaque = tag
+        packet.pts = number
         return self._feed(packet)
+
+    def ends_with(self, data: bytes) -> bool:
+        """Whether the decoding of an I-frame ends where its data ends, by trial decodes.
+
+        Damage that decodes without complaint leaves data unread: then the picture stays the same without the end of its data. Or it
+        needs more than there is: then the picture changes when something is appended (only the newer codecs do not complain).
+        """
+        whole = self._trial(data)
+        cut = self._trial(data[: len(data) - max(_TAIL, len(data) // 16)])
+        if whole is None or (cut is not None and np.array_equal(whole, cut)):
+            return False
+        longer = self._trial(data + _APPENDED) if self.codec in UNCOMPLAINING else None
+        return longer is None or np.array_equal(whole, longer)
+
+    def _trial(self, data: bytes) -> np.ndarray | None:
+        other = Decoder(self.codec, extradata=self._extradata, limits=self.limits)
+        pictures = other.decode(data, 0).pictures + other.flush().pictures
+        return luma_of(pictures[0]) if pictures else None
 
     def flush(self) -> Decoded:
         """Gives the pictures still held for reordering, and makes the decoder ready for a new start."""
@@ -151,7 +174,7 @@ class Decoder:
 def blocks_of(picture: av.VideoFrame) -> np.ndarray:
     """The exported motion vectors `(N,) vectors.BLOCK`; empty where there are none."""
     side = picture.side_data.get("MOTION_VECTORS")
-    return NO_BLOCKS if side is None else side.to_ndarray().view(BLOCK)
+    return NO_BLOCKS if side is None else side.to_ndarray().view(BLOCK).copy()
 
 
 def luma_of(picture: av.VideoFrame) -> np.ndarray:

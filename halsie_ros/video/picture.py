@@ -30,7 +30,9 @@ def draw_gop(frames: Sequence[VideoFrame]) -> np.ndarray:
         VideoError: there are no frames, or the first is no I-frame.
     """
     if not frames or frames[0].type != "I":
-        raise VideoError(f"a GOP of {len(frames)} frames without an I-frame at its start cannot be drawn: choose another GOP")
+        raise VideoError(
+            f"a GOP of {len(frames)} frames without an I-frame at its start cannot be drawn: choose another GOP"
+        )
     later = [frame for frame in frames[1:] if frame.residual_kind != "none"]
     predicted = [frame for frame in later if frame.vectors_use != "none"] or later
     count = min(_SHOWN, len(predicted))

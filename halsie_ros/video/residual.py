@@ -102,14 +102,14 @@ def _drop_misfits(luma: np.ndarray, reference: np.ndarray, vectors: np.ndarray, 
             dx, dy = _whole(vectors[0, row, column]), _whole(vectors[1, row, column])
             if dx == 0 and dy == 0:
                 continue
-            moved, still = 0, 0
+            moved, still = np.int32(0), np.int32(0)
             for y in range(row * CELL, min(row * CELL + CELL, height)):
                 from_y = min(max(y + dy, 0), height - 1)
                 for x in range(column * CELL, min(column * CELL + CELL, width)):
                     from_x = min(max(x + dx, 0), width - 1)
-                    here = int(luma[y, x])
-                    moved += abs(here - int(reference[from_y, from_x]))
-                    still += abs(here - int(reference[y, x]))
+                    here = np.int32(luma[y, x])
+                    moved += abs(here - np.int32(reference[from_y, from_x]))
+                    still += abs(here - np.int32(reference[y, x]))
             if moved > still:
                 vectors[0, row, column] = 0
                 vectors[1, row, column] = 0

@@ -15,15 +15,16 @@ import av
 import numpy as np
 
 from halsie_ros.video.bits import BitstreamError
-from halsie_ros.video.decoder import Decoded, Decoder, Limits, blocks_of, luma_of
+from halsie_ros.video.decoder import UNCOMPLAINING, Decoded, Decoder, Limits, blocks_of, luma_of
 from halsie_ros.video.frame import VideoFrame
 from halsie_ros.video.headers import header_reader
 from halsie_ros.video.packets import Packet
-from halsie_ros.video.plausibility import BlockEdges
+from halsie_ros.video.plausibility import Plausibility
 from halsie_ros.video.sequence import HeaderReader, Sight, UnreadHeaders
 from halsie_ros.video.timeline import Timeline
 
 _RECENT = 64  # packets remembered to recognize a duplicate
+_MOST_TAGS = 128  # packets whose picture may still come
 _MOST_HELD = 16  # B-frames between two reference pictures
 _ENDLESS = 600  # pictures without a start after which `endless_gop` is counted
 _KINDS = {1: "I", 2: "P", 3: "B", 4: "P", 5: "I", 6: "P", 7: "B"}  # AVPictureType
@@ -82,17 +83,20 @@ class PacketStream:
         self._decoder = None
         self._reader: HeaderReader = UnreadHeaders()
         self._times, self._ticks = Timeline(self._interval), Timeline()
-        self._recent: deque[tuple[int, int]] = deque(maxlen=_RECENT)
+        self._recent: deque[tuple[int, int, int]] = deque(maxlen=_RECENT)
         self._sets: dict[str, bytes] = {}
         self._offered: dict[str, bytes] = {}
         self._size: tuple[int, int] | None = None
         self._broken = "joined: no I-frame has come yet"
         self._paused = ""  # as _broken, but noticed in output order
-        self._edges = BlockEdges()
+        self._looks = Plausibility()
+        self._follows = False
         self._refresh: int | None = None
         self._leading_until: int | None = None
         self._late_run = 0
         self._since_start = 0
+        self._number = 0
+        self._tags: dict[int, _Tag] = {}
         self._newest: int | None = None
         self._reorders = False
         self._held: list[VideoFrame] = []
@@ -117,7 +121,7 @@ class PacketStream:
             )
             return given
         time = packet.stamp_ns if packet.pts is None else packet.pts
-        identity = (time, hash(data))
+        identity = (packet.stamp_ns, time, hash(data))
         if identity in self._recent:
             self.counts["duplicate"] += 1
             return given
@@ -141,10 +145,13 @@ class PacketStream:
             self._ticks.restart()
         self._reorders |= self._newest is not None and time < self._newest
         self._newest = time if self._newest is None else max(time, self._newest)
-        tag = _Tag(packet, time, sight, self._judge(sight, time))
-        decoded = decoder.decode(data, time, tag)
+        tag = _Tag(packet, time, sight, self._judge(sight, time, data))
+        self._number += 1
+        self._tags[self._number] = tag
+        self._tags.pop(self._number - _MOST_TAGS, None)
+        decoded = decoder.decode(data, self._number)
         if decoded.complaint:
-            tag.reason = self._break("damaged", f"damaged: {decoded.complaint}", spreads=sight.reference)
+            tag.reason = self._break("damaged", f"damaged: {decoded.complaint}", spreads=_spreads(sight))
         return given + self._take(decoded)
 
     def flush(self) -> list[VideoFrame]:
@@ -163,6 +170,12 @@ class PacketStream:
             self._refresh = None
             self._broken = self._broken or reason
         return reason
+
+    def _break_late(self, tag: _Tag, cause: str, reason: str) -> str:
+        """As `_break`, for what shows in the picture alone: pictures decoded meanwhile are affected too."""
+        if _spreads(tag.sight):
+            self._paused = self._paused or reason
+        return self._break(cause, reason, spreads=_spreads(tag.sight))
 
     def _decoder_for(self, packet: Packet) -> tuple[Decoder, list[VideoFrame]]:
         """The decoder of the packet's codec, and the pictures of the one before where the codec changed."""
@@ -204,22 +217,22 @@ class PacketStream:
             self._break("time_reset", f"time ran back from {last} to {time} without an I-frame")
         return True
 
-    def _judge(self, sight: Sight, time: int) -> str:
+    def _judge(self, sight: Sight, time: int, data: bytes) -> str:
         """Moves the trust on, in decoding order; gives the reason why this packet's picture is untrusted."""
         if not sight.kind:
-            self._confirm_sets(sight)
+            self._confirm_sets(sight, data)
             return self._broken
         self._since_start = 0 if sight.starts else self._since_start + 1
         if self._since_start == _ENDLESS:
             self.counts["endless_gop"] += 1
-        confirmed = self._confirm_sets(sight)
+        confirmed = self._confirm_sets(sight, data)
         if sight.starts and confirmed:
             if self._broken or self._paused:
                 self._leading_until = time
             self._broken, self._refresh = "", None
             if self._size not in (None, sight.size):
                 self.counts["size_changed"] += 1
-                self._edges = BlockEdges()
+                self._looks = Plausibility()
             self._size = sight.size
             return ""
         if sight.missing and not sight.starts:
@@ -238,13 +251,16 @@ class PacketStream:
             self._leading_until = None
         return "" if sight.kind == "I" else self._broken
 
-    def _confirm_sets(self, sight: Sight) -> bool:
-        """Whether the parameter sets are those known; others of the same picture size must come twice, they may be damage."""
+    def _confirm_sets(self, sight: Sight, data: bytes) -> bool:
+        """Whether the parameter sets can be believed: those known, or twice the same new ones, as one may be damaged.
+
+        For another picture size, it is enough that the picture ends where its data ends.
+        """
         for name, content in (sight.sets or {}).items():
             known = self._sets.get(name)
             if known == content:
                 self._offered.pop(name, None)
-            elif known is None or self._offered.get(name) == content or sight.size not in (None, self._size):
+            elif known is None or self._offered.get(name) == content or self._resized(sight, data):
                 self._sets[name] = content
                 self._offered.pop(name, None)
             else:
@@ -256,11 +272,16 @@ class PacketStream:
             )
         return not self._offered
 
+    def _resized(self, sight: Sight, data: bytes) -> bool:
+        if sight.size in (None, self._size) or self._decoder is None or not sight.starts:
+            return False
+        return self._decoder.ends_with(data)
+
     def _take(self, decoded: Decoded) -> list[VideoFrame]:
         frames = []
         for picture in decoded.pictures:
-            tag = picture.opaque
-            if isinstance(tag, _Tag) and self.limits.allow(picture.width, picture.height):
+            tag = self._tags.pop(picture.pts or 0, None)
+            if tag and self.limits.allow(picture.width, picture.height):
                 frames += self._settle(self._frame(picture, tag))
         return frames
 
@@ -287,14 +308,16 @@ class PacketStream:
         paused = self._follow_time(tag)
         reason = tag.reason or paused
         if picture.is_corrupt and not reason:
-            reason = self._break("damaged", "damaged: FFmpeg marks the picture as corrupt")
+            reason = self._break_late(tag, "damaged", "damaged: FFmpeg marks the picture as corrupt")
         kind = sight.kind if sight.kind not in ("?", "") else _KINDS.get(int(picture.pict_type), "?")
         luma = luma_of(picture)
         if not reason:
-            odd = self._edges.check(luma)
-            if odd:
-                reason = self._break("implausible", f"implausible: {odd}", spreads=sight.reference)
-                self._paused = reason if sight.reference else self._paused
+            odd = self._looks.check(luma, follows=self._follows and not self._times.pause)
+            if odd and self._looks.new_scene and self._clean_start(tag):
+                self._looks = Plausibility()
+                self._looks.check(luma, follows=False)
+            elif odd:
+                reason = self._break_late(tag, "implausible", f"implausible: {odd}")
         reference = self._reference if self._reference is not None and self._reference.shape == luma.shape else None
         if kind == "I" and not reason:
             self._gop, self._step = self._gop + 1, 0
@@ -310,8 +333,15 @@ class PacketStream:
             frame.vectors_use = "checked" if several else "all"
         if sight.reference and kind != "B":
             self._reference = luma
+        self._follows = not reason
         self.frames += 1
         return frame
+
+    def _clean_start(self, tag: _Tag) -> bool:
+        """Whether a picture that changed as a whole is the I-frame of another scene, not a damaged one."""
+        if self._decoder is None or self._decoder.codec in UNCOMPLAINING or not tag.sight.starts:
+            return False
+        return self._decoder.ends_with(bytes(tag.packet.data))
 
     def _follow_time(self, tag: _Tag) -> str:
         """Looks for a pause before a picture, in output order; gives the reason why it is untrusted."""
@@ -338,3 +368,8 @@ class PacketStream:
         if not (sight.counted or sight.checked) and not any(line.settled for line in lines):
             return "unsettled: the stream's interval is not known yet, a loss would go unnoticed"
         return ""
+
+
+def _spreads(sight: Sight) -> bool:
+    """Whether damage in a picture can reach others; H.264's mark of an unreferenced picture may itself be damaged."""
+    return sight.reference or sight.counted
