@@ -25,6 +25,8 @@ from halsie_ros.video.stream import PacketStream
 
 _BEHIND = 60
 """Packets waiting, two seconds at 30 Hz, at which the oldest are given up."""
+_JUMP_NS = 500_000_000
+"""Stamps that go back further than this are no B-frames."""
 _REMEMBERED = 256
 """Packets whose time of arrival is remembered: a picture may come some packets after its own."""
 
@@ -53,6 +55,7 @@ class ActionStream:
         self._packets = Statistics()
         self._labels = Statistics()
         self._scores: ActionScores | None = None
+        self._newest_ns = 0
         self._size = (0, 0)
         self._codec = ""
         self._worker = Worker(self._take_packet, lambda now_s: None, self._decode, self._logger)
@@ -100,6 +103,10 @@ class ActionStream:
 
     def _decode(self, item: tuple[Packet, float]) -> None:
         packet, received_s = item
+        if packet.stamp_ns < self._newest_ns - _JUMP_NS:  # a bag that loops: what came before tells nothing about it
+            self._video.reset()
+            self._newest_ns = 0
+        self._newest_ns = max(self._newest_ns, packet.stamp_ns)
         self._received_s[packet.stamp_ns] = received_s
         while len(self._received_s) > _REMEMBERED:
             del self._received_s[next(iter(self._received_s))]

@@ -60,7 +60,7 @@ def packets(frames, size=(96, 128), first_ms=1000):
 
 @pytest.fixture(scope="module")
 def node(start_shared, model):
-    words = ["-p", f"model:={model}", "-p", "confidence:=0.0", "-p", "min_segments:=2"]
+    words = ["-p", f"model:={model}", "-p", "confidence:=0.0", "-p", "min_segments:=2", "-p", "timeout_ms:=9000.0"]
     return start_shared("-m", "halsie_ros.nodes.action", "--ros-args", *words)
 
 
@@ -131,6 +131,8 @@ def test_another_resolution_and_a_jump_back_are_taken_in_their_stride(ear, probe
     probe.spin_until(lambda: ear.scores and ear.scores[-1].header.stamp.sec == 30)
     told(probe, "packets", width="128", height="96", level=0)
     assert [s.results[0].class_id for s in ear.scores if s.header.stamp.sec == 30][-1] != "unknown"
+    ear.send(packets(30, first_ms=30_000))  # the very same again
+    probe.spin_until(lambda: [s.header.stamp.sec for s in ear.scores].count(30) >= 10)
     assert node.popen.poll() is None
 
 
