@@ -254,6 +254,7 @@ class Verdict:
     distrusted_outside: list[tuple[int, str]]
 
 
+@lru_cache(maxsize=512)
 def judge(name: str, fault: str, seed: int) -> Verdict:
     """Spoils a stream of `STREAMS` by a fault of `FAULTS` and compares what comes out with the clean decode."""
     clean = coded(name)
@@ -310,3 +311,9 @@ def moving_scene() -> Callable[..., list[np.ndarray]]:
 def judged() -> Callable[[str, str, int], Verdict]:
     """`judge`."""
     return judge
+
+
+@pytest.fixture(scope="session")
+def fault_names() -> tuple[str, ...]:
+    """The faults that `judged` knows."""
+    return tuple(FAULTS)
