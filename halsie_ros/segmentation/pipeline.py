@@ -55,7 +55,8 @@ class SegmentationPipeline:
     """Runs a segmentation model's graphs; holds no state but the open sessions.
 
     Images of any size are padded to the model's multiple at the right and lower edge (the frame's last pixels are
-    repeated) and the mask is cropped back.
+    repeated) and the mask is cropped back. An input that the card's `inputs` does not name is ignored: what the model
+    was not trained on could only mislead it.
 
     Args:
         card: the model: a card, a name in models/ or a path.
@@ -111,6 +112,8 @@ class SegmentationPipeline:
         padded = self._padded(height, width)
         if padded != self._size:
             self._open(padded)
+        use_frame = use_frame and self._takes("frames")
+        use_events = use_events and self._takes("events")
         features = self._features(frame if use_frame else None, padded)
         tensors = state.tensors if state is not None else self._fresh()
         windows = self._windows(t0_us, t1_us)
@@ -136,6 +139,10 @@ class SegmentationPipeline:
             name.removeprefix("spikes_"): total / len(windows) / self._neurons[name] for name, total in totals.items()
         }
         return StepResult(mask, confidence, State((height, width), tensors), rates, len(windows))
+
+    def _takes(self, sense: str) -> bool:
+        """Whether the model was trained with that input; a card that names none stands for both."""
+        return not self.card.inputs or sense in self.card.inputs
 
     def _open(self, padded: tuple[int, int]) -> None:
         sizes = {"height": padded[0], "width": padded[1]}

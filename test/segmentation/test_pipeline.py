@@ -79,6 +79,19 @@ def test_events_not_used_are_no_events(pipeline, frame):
     assert not np.array_equal(used.confidence, absent.confidence)
 
 
+@pytest.mark.parametrize("sense, option", [("frames", "use_events"), ("events", "use_frame")])
+def test_a_model_of_one_sense_ignores_the_other(repository, tmp_path, frame, pipeline, sense, option):
+    for path in (repository / "models").glob("halsie_scene*"):
+        shutil.copy(path, tmp_path)
+    card = tmp_path / "halsie_scene.yaml"
+    card.write_text(card.read_text().replace("inputs: [frames, events]", f"inputs: [{sense}]"))
+    alone = step(SegmentationPipeline(card), frame, events=some_events())
+    expected = step(pipeline, frame, events=some_events(), **{option: False})
+    both = step(pipeline, frame, events=some_events())
+    assert np.array_equal(alone.confidence, expected.confidence)
+    assert not np.array_equal(alone.confidence, both.confidence)
+
+
 def test_events_outside_the_window_are_ignored(pipeline, frame):
     events = some_events()
     all_of_them = step(pipeline, frame, events=events, start=STEP_US)
