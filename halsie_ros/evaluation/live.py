@@ -122,7 +122,10 @@ class LiveScore:
         times = [entry["ms"] for entry in latency]
         losses = {name: count for name, count in sorted(self._losses.items()) if count}
         unanswered = len(self._seen_ns) - len(answered)
-        return self._recorder.result(about) | {
+        result = self._recorder.result(about)
+        by_time = {entry["t_us"]: entry["ms"] for entry in latency}
+        return result | {
+            "steps": [step | {"ms": by_time.get(step["t_us"], step["ms"])} for step in result["steps"]],
             "ms_per_step": None,
             "images": len(self._seen_ns),
             "answered": len(answered) / len(self._seen_ns) if self._seen_ns else None,

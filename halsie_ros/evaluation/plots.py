@@ -120,7 +120,8 @@ def bars(title: str, names: Sequence[str], values: Sequence[float | None], colou
     """Horizontal bars with their values; a value of None is a dash."""
     if not names:
         return nothing(title)
-    row, left = 19, 118
+    row = 19
+    left = min(260, 30 + round(6.3 * max(len(name) for name in names)))
     height = _TOP + row * len(names) + 6
     largest = max([value for value in values if value is not None], default=1.0) or 1.0
     parts = [
