@@ -165,7 +165,7 @@ def _add_box(mesh: Mesh, random: np.random.Generator, bus: bool, paint: np.ndarr
     )
     for side in (-1, 1):
         y = side * (half + 0.012)
-        panes = np.arange(-length / 2 + 0.5, length / 2 - 0.8, 1.4) if bus else np.array([length / 2 - 1.3])
+        panes = np.arange(-length / 2 + 0.5, length / 2 - 1.2, 1.4) if bus else np.array([length / 2 - 1.3])
         for start in panes:
             pane = [(start, y, 1.45), (start + 1.15, y, 1.45), (start + 1.15, y, 2.4), (start, y, 2.4)]
             _panel(mesh, pane, (0, side, 0), glass, flags=GLOSS | DECAL)
