@@ -89,7 +89,7 @@ def samples(sequence: Sequence, protocol: SampleProtocol) -> Iterator[Sample]:
             t0_us = window.pop(0)[0]
         else:
             gap_us = window[1][0] - window[0][0] if len(window) > 1 else 50_000
-            t0_us = max(window[0][0] - gap_us, sequence.span_us[0] - 1)
+            t0_us = window[0][0] - gap_us
         times = np.array([t for t, _ in window], np.int64)
         times[-1] = max(times[-1], t_us)
         masks = np.full((len(window), *mask.shape), IGNORE, np.uint8)

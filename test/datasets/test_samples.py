@@ -42,6 +42,19 @@ def test_windows_share_the_events_without_gap_or_overlap():
         assert sample.events.t_us[-1] <= sample.t_us[-1]
 
 
+def test_no_window_is_empty_even_before_the_first_event():
+    class Late(Toy):
+        def events(self, t0_us, t1_us):
+            return super().events(max(t0_us, 30_000), t1_us)
+
+        @property
+        def span_us(self):
+            return 31_000, 70_000
+
+    for sample in samples(Late(), SampleProtocol(frames=4)):
+        assert all(start < stop for start, stop in map(sample.bounds_us, range(len(sample))))
+
+
 def test_only_the_last_frame_carries_the_label():
     sample = list(samples(Toy(), SampleProtocol(frames=3)))[-1]
     assert sample.labelled.tolist() == [False, False, True]
