@@ -19,7 +19,7 @@ from halsie_ros.bags.types import COMPRESSED_IMAGE, IMAGE, LABEL_INFO
 from halsie_ros.errors import BagError, CodecError, ParameterError
 from halsie_ros.evaluation.degradations import Degradation
 from halsie_ros.evaluation.pairing import Pairing, class_set_of_info
-from halsie_ros.evaluation.result import Judge, Recorder, class_set_of
+from halsie_ros.evaluation.result import Judge, Recorder, class_set_of, usable_inputs
 from halsie_ros.events.clock import SensorClock
 from halsie_ros.events.geometry import Registration
 from halsie_ros.events.messages import MESSAGE_TYPES, EventTopicDecoder
@@ -60,6 +60,7 @@ def evaluate_bag(
         raise ParameterError(
             f"--inputs {inputs} --degrade {degradation}: hold and blackout need sequences of their own, use --dataset"
         )
+    inputs = usable_inputs(pipeline.card, inputs)
     with open_bag(path) as bag:
         run = _Run(pipeline, bag, ground_truth, inputs, degradation)
         for topic, log_ns, payload in bag.messages(run.topics):

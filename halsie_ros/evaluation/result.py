@@ -29,6 +29,20 @@ def class_set_of(names: tuple[str, ...]) -> ClassSet | None:
     return next((classes for classes in CLASS_SETS.values() if classes.names == tuple(names)), None)
 
 
+def usable_inputs(card: ModelCard, inputs: str) -> str:
+    """`inputs`, or what of "both" the model was trained for.
+
+    Raises:
+        ParameterError: the model was not trained for the only sense that is asked for.
+    """
+    missing = {"events", "frames"} - set(card.inputs) if card.inputs else set()
+    if inputs in missing:
+        raise ParameterError(f"--inputs {inputs}: {card.name} was trained for {', '.join(card.inputs)} only")
+    if inputs == "both" and missing:
+        return card.inputs[0]
+    return inputs
+
+
 class Judge:
     """Compares masks in a model's classes with labels in a data set's, whichever way a mapping leads.
 

@@ -14,7 +14,7 @@ from typing import Any
 from halsie_ros.datasets.samples import Sample
 from halsie_ros.errors import ParameterError
 from halsie_ros.evaluation.degradations import Degradation
-from halsie_ros.evaluation.result import Judge, Recorder
+from halsie_ros.evaluation.result import Judge, Recorder, usable_inputs
 from halsie_ros.segmentation.labels import ClassSet
 from halsie_ros.segmentation.pipeline import SegmentationPipeline, State
 
@@ -110,11 +110,7 @@ def evaluate(
     """
     if inputs not in INPUTS:
         raise ParameterError(f"--inputs {inputs}: choose {', '.join(INPUTS)}")
-    trained = pipeline.card.inputs
-    if inputs == "events" and trained and "events" not in trained:
-        raise ParameterError(f"--inputs events: {pipeline.card.name} was trained for {', '.join(trained)} only")
-    if inputs == "both" and trained and "events" not in trained:
-        inputs = "frames"
+    inputs = usable_inputs(pipeline.card, inputs)
     degradation = degradation or Degradation()
     frames = FRAMES + degradation.count
     classes, count, samples = open_samples(dataset, root, split, frames, labels)

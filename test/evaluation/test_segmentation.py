@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ from halsie_ros.cli.main import main
 from halsie_ros.datasets.camvid import CamVid
 from halsie_ros.errors import ParameterError
 from halsie_ros.evaluation.degradations import Degradation
-from halsie_ros.evaluation.result import Judge, Recorder
+from halsie_ros.evaluation.result import Judge, Recorder, usable_inputs
 from halsie_ros.evaluation.segmentation import evaluate, run_sample
 from halsie_ros.segmentation.labels import CAMVID_11, DDD17_6, DSEC_11
 from halsie_ros.segmentation.pipeline import State, StepResult
@@ -104,6 +105,14 @@ def test_classes_are_mapped_whichever_way_there_is(pipeline):
     assert judge.classes is DSEC_11 and judge.label(np.array([8], np.uint8)).tolist() == [8]
     judge = Judge(pipeline.card, DDD17_6)  # dsec -> ddd17: the mask is mapped
     assert judge.classes is DDD17_6 and judge.mask(np.array([0, 5], np.uint8)).tolist() == [1, 0]
+
+
+def test_a_model_of_one_sense_gets_only_that(pipeline):
+    card = dataclasses.replace(pipeline.card, inputs=("frames",))
+    assert usable_inputs(card, "both") == "frames" and usable_inputs(card, "hold") == "hold"
+    assert usable_inputs(pipeline.card, "both") == "both"
+    with pytest.raises(ParameterError, match="--inputs events: halsie_scene was trained for frames only"):
+        usable_inputs(card, "events")
 
 
 def test_unknown_words_are_refused(pipeline, camvid_root):
