@@ -13,7 +13,6 @@ from av.codec.context import Flags2
 from av.error import FFmpegError
 
 from halsie_ros.errors import VideoError
-from halsie_ros.video.vectors import BLOCK, NO_BLOCKS
 
 # Codecs whose decoders export motion vectors.
 VECTOR_CODECS = ("h264", "mpeg4", "mpeg2video", "mpeg1video")
@@ -169,12 +168,6 @@ class Decoder:
                 complaint = message.strip()
                 break
         return Decoded(pictures, complaint)
-
-
-def blocks_of(picture: av.VideoFrame) -> np.ndarray:
-    """The exported motion vectors `(N,) vectors.BLOCK`; empty where there are none."""
-    side = picture.side_data.get("MOTION_VECTORS")
-    return NO_BLOCKS if side is None else side.to_ndarray().view(BLOCK).copy()
 
 
 def luma_of(picture: av.VideoFrame) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from halsie_ros.video.residual import residual, without_misfits
-from halsie_ros.video.vectors import NO_BLOCKS, MotionField
+from halsie_ros.video.vectors import MotionField, blocks_of
 
 
 @dataclass
@@ -27,7 +27,6 @@ class VideoFrame:
         width, height: pixels.
         trusted: False when the picture may differ from what the encoder meant.
         reason: why not; "" when trusted.
-        vectors: FFmpeg's blocks `(N,) vectors.BLOCK`, empty for I-frames and for codecs without exported vectors.
         vectors_use: "all": the vectors refer to `reference_luma`. "checked": they may refer to other pictures (several
             references, interlaced), so only those that predict better than no motion are used. "none": no vectors, a B-frame,
             or no reference.
@@ -46,11 +45,15 @@ class VideoFrame:
     height: int
     trusted: bool
     reason: str
-    vectors: np.ndarray = field(default_factory=lambda: NO_BLOCKS, repr=False)
     vectors_use: str = "none"
     luma: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.uint8), repr=False)
     reference_luma: np.ndarray | None = field(default=None, repr=False)
     picture: Any = field(default=None, repr=False)
+
+    @cached_property
+    def vectors(self) -> np.ndarray:
+        """FFmpeg's blocks `(N,) vectors.BLOCK`, empty for I-frames and for codecs without exported vectors."""
+        return blocks_of(self.picture)
 
     @cached_property
     def motion(self) -> MotionField:

@@ -15,12 +15,13 @@ import numpy as np
 from halsie_ros.video.vectors import CELL
 
 _REMEMBERED = 32  # trusted pictures
-# A picture may exceed the most of them by these factors (our choice, measured on the test streams and real ones), more while few
-# are known; below the floors, in grey levels, nothing is visible.
-_FEW, _EARLY = 4, 2.0
+# A picture may exceed the most of them by these factors (our choice, measured on the test streams and real ones); below the floors,
+# in grey levels, nothing is visible. Fewer pictures than _FEW say nothing: P-frames may be more blocky than the first I-frame.
+_FEW = 4
 _EDGES, _EDGES_FLOOR = 1.3, 3.0
 _EDGES_NOISE = 8.0  # over the square root of the number of edges: the measure is noisier in small pictures
 _CHANGE, _CHANGE_FLOOR = 2.5, 10.0
+_ENOUGH = 320 * 240  # pixels; of larger pictures, part of the block edges is read
 _SAMPLING = 8  # pixels between those that are compared with the picture before
 _LEVELS = 256
 _SHARE = 0.03  # of the block edges may stand out more than the measure says
@@ -37,8 +38,7 @@ class _Measure:
     def check(self, value: float, factor: float) -> float | None:
         """The largest remembered value where `value` is above `factor` times it, else None."""
         most = max(self._usual, default=0.0)
-        factor = factor if len(self._usual) >= _FEW else max(factor, _EARLY)
-        if self._usual and value > max(factor * max(most, self._doubted), self._floor):
+        if len(self._usual) >= _FEW and value > max(factor * max(most, self._doubted), self._floor):
             # A new scene looks like this too; the next picture asked for then looks like this one.
             self._doubted = value
             return most
@@ -68,9 +68,10 @@ class Plausibility:
             follows: the picture before it in time was checked just before.
         """
         height, width = luma.shape
-        factor = _EDGES + _EDGES_NOISE * CELL / max(2 * height * width, 1) ** 0.5
-        edges = _edge_excess(luma)
-        most = self._edges.check(edges, factor)
+        skip = max(round((height * width / _ENOUGH) ** 0.5), 1)
+        read = 2 * height * width / (CELL * skip) ** 2
+        edges = _edge_excess(luma, skip)
+        most = self._edges.check(edges, _EDGES + _EDGES_NOISE / max(read, 1) ** 0.5)
         reason = "" if most is None else f"block edges stand out by {edges:.1f} grey levels, {most:.1f} at most before"
         sample = luma[::_SAMPLING, ::_SAMPLING].astype(np.int16)
         self.new_scene = False
@@ -85,24 +86,24 @@ class Plausibility:
 
 
 @numba.njit(cache=True, nogil=True)
-def _edge_excess(luma: np.ndarray) -> float:
+def _edge_excess(luma: np.ndarray, skip: int) -> float:
     """Steps across the edges of the 8 x 8 grid, less the steps beside them: the level that 3 % of the edges exceed, quarter levels.
 
-    Every other row or column is read. (Casts are to int32: numba's int() of a uint8 stays unsigned, and differences wrap.)
+    Every `skip`-th block in both directions is read, of it every other row or column. (Casts are to int32: numba's int() of a uint8 stays unsigned, and differences wrap.)
     """
     height, width = luma.shape
     counts = np.zeros(_LEVELS * 4, np.int64)
     total = 0
-    for top in range(0, height - CELL + 1, CELL):
-        for x in range(CELL, width - 2, CELL):
+    for top in range(0, height - CELL + 1, CELL * skip):
+        for x in range(CELL, width - 2, CELL * skip):
             excess = np.int32(0)
             for y in range(top, top + CELL, 2):
                 b, c = np.int32(luma[y, x - 1]), np.int32(luma[y, x])
                 excess += 2 * abs(c - b) - abs(b - np.int32(luma[y, x - 2])) - abs(np.int32(luma[y, x + 1]) - c)
             counts[max(int(excess) // 2, 0)] += 1
             total += 1
-    for y in range(CELL, height - 2, CELL):
-        for left in range(0, width - CELL + 1, CELL):
+    for y in range(CELL, height - 2, CELL * skip):
+        for left in range(0, width - CELL + 1, CELL * skip):
             excess = np.int32(0)
             for x in range(left, left + CELL, 2):
                 b, c = np.int32(luma[y - 1, x]), np.int32(luma[y, x])

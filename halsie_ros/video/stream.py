@@ -15,7 +15,7 @@ import av
 import numpy as np
 
 from halsie_ros.video.bits import BitstreamError
-from halsie_ros.video.decoder import UNCOMPLAINING, Decoded, Decoder, Limits, blocks_of, luma_of
+from halsie_ros.video.decoder import UNCOMPLAINING, VECTOR_CODECS, Decoded, Decoder, Limits, luma_of
 from halsie_ros.video.frame import VideoFrame
 from halsie_ros.video.headers import header_reader
 from halsie_ros.video.packets import Packet
@@ -326,9 +326,9 @@ class PacketStream:
         frame = VideoFrame(
             type=kind, keyframe=sight.starts, pts=tag.packet.pts, stamp_ns=tag.packet.stamp_ns, index=self.frames,
             gop=self._gop, step=self._step, width=picture.width, height=picture.height, trusted=not reason, reason=reason,
-            vectors=blocks_of(picture), luma=luma, reference_luma=reference, picture=picture,
+            luma=luma, reference_luma=reference, picture=picture,
         )  # fmt: skip
-        if reference is not None and kind == "P" and len(frame.vectors):
+        if reference is not None and kind == "P" and tag.packet.codec in VECTOR_CODECS:
             several = sight.several_references or picture.interlaced_frame
             frame.vectors_use = "checked" if several else "all"
         if sight.reference and kind != "B":

@@ -7,6 +7,7 @@ source = destination + vector. Vectors are in pixels, fractions (half and quarte
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
@@ -64,6 +65,12 @@ class MotionField:
     def still(cls, height: int, width: int) -> MotionField:
         """A field without vectors: every cell is compared with its own place."""
         return cls.of(NO_BLOCKS, height, width)
+
+
+def blocks_of(picture: Any) -> np.ndarray:
+    """The motion vectors `(N,) BLOCK` that FFmpeg exported with PyAV's frame; empty where there are none."""
+    side = picture.side_data.get("MOTION_VECTORS")
+    return NO_BLOCKS if side is None else side.to_ndarray().view(BLOCK)
 
 
 def as_table(blocks: np.ndarray) -> np.ndarray:

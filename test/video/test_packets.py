@@ -75,7 +75,12 @@ def test_messages_agree_with_the_rosbags_library():
         types["std_msgs/msg/Header"](stamp, "front"), 320, 240, "h264", 9, 0, False, np.arange(7, dtype=np.uint8)
     )
     packet = read_packet(FFMPEG_PACKET, bytes(store.serialize_cdr(message, FFMPEG_PACKET)))
-    assert (packet.stamp_ns, packet.pts, packet.keyframe, bytes(packet.data)) == (5_000_000_006, 9, False, bytes(range(7)))
+    assert (packet.stamp_ns, packet.pts, packet.keyframe, bytes(packet.data)) == (
+        5_000_000_006,
+        9,
+        False,
+        bytes(range(7)),
+    )
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,9 @@ def test_accumulation_equals_the_slow_recursion_on_random_fields(height, width):
 def test_vectors_explain_a_texture_that_moves_by_whole_pixels(encode, shift):
     coarse = np.random.default_rng(3).integers(0, 256, (60, 75, 3)).astype(float)
     texture = np.kron(coarse, np.ones((4, 4, 1)))
-    texture = sum(np.roll(texture, (y, x), (0, 1)) for y in range(3) for x in range(3)) / 9  # smooth enough to search in
+    texture = (
+        sum(np.roll(texture, (y, x), (0, 1)) for y in range(3) for x in range(3)) / 9
+    )  # smooth enough to search in
     texture = texture.astype(np.uint8)
     tops = [60 + shift[1] * i for i in range(6)]
     lefts = [70 + shift[0] * i for i in range(6)]

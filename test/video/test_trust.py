@@ -79,7 +79,16 @@ def test_a_lost_unreferenced_picture_breaks_nothing(coded_stream):
 def test_duplicates_empty_messages_and_stragglers_are_counted(coded_stream):
     packets = list(coded_stream("mpeg4").packets)
     stream = PacketStream()
-    order = [packets[0], packets[1], packets[1], Packet("mpeg4", b"", 9, 9), packets[2], packets[3], packets[12], packets[11]]
+    order = [
+        packets[0],
+        packets[1],
+        packets[1],
+        Packet("mpeg4", b"", 9, 9),
+        packets[2],
+        packets[3],
+        packets[12],
+        packets[11],
+    ]
     for packet in order:
         stream.push(packet)
     assert (stream.counts["duplicate"], stream.counts["empty"], stream.counts["late"]) == (1, 1, 1)
