@@ -1,8 +1,7 @@
-import argparse
-
 import numpy as np
 import pytest
 
+from halsie_ros.cli.main import main
 from halsie_ros.errors import BagError, ParameterError
 from halsie_ros.evaluation.bag import evaluate_bag
 from halsie_ros.evaluation.degradations import Degradation
@@ -14,15 +13,9 @@ TRUTH = "/ground_truth/mask"
 
 @pytest.fixture(scope="module")
 def bag(tmp_path_factory):
-    from halsie_ros.bags.build import scene
-
     folder = tmp_path_factory.mktemp("bags") / "street"
-    scene.build(
-        argparse.Namespace(
-            seed=1, duration=0.4, light="day", width=128, height=96, frame_rate=20.0,
-            destination=folder, storage="mcap", events="evt3",
-        )
-    )  # fmt: skip
+    words = "--seed 1 --duration 0.4 --width 128 --height 96 --frame-rate 20".split()
+    assert main(["bag", "build", "scene", str(folder), *words]) == 0
     return folder
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 
 import pytest
+
+from halsie_ros.cli.main import main
 
 pytest.importorskip("rosbags")
 
 
 @pytest.fixture(scope="module")
 def bag(tmp_path_factory):
-    from halsie_ros.bags.build import scene
-
     folder = tmp_path_factory.mktemp("bags") / "street"
-    settings = {"seed": 2, "duration": 1.0, "light": "day", "width": 128, "height": 96, "frame_rate": 20.0}
-    scene.build(argparse.Namespace(destination=folder, storage="mcap", events="evt3", **settings))
+    words = "--seed 2 --duration 1 --width 128 --height 96 --frame-rate 20".split()
+    assert main(["bag", "build", "scene", str(folder), *words]) == 0
     return folder
 
 
