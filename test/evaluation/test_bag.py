@@ -14,7 +14,7 @@ TRUTH = "/ground_truth/mask"
 @pytest.fixture(scope="module")
 def bag(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bags") / "street"
-    words = "--seed 1 --duration 0.4 --width 128 --height 96 --frame-rate 20".split()
+    words = ["--seed", "1", "--duration", "0.4", "--width", "128", "--height", "96", "--frame-rate", "20"]
     assert main(["bag", "build", "scene", str(folder), *words]) == 0
     return folder
 

@@ -14,7 +14,7 @@ pytest.importorskip("rosbags")
 @pytest.fixture(scope="module")
 def bag(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bags") / "street"
-    words = "--seed 2 --duration 1 --width 128 --height 96 --frame-rate 20".split()
+    words = ["--seed", "2", "--duration", "1", "--width", "128", "--height", "96", "--frame-rate", "20"]
     assert main(["bag", "build", "scene", str(folder), *words]) == 0
     return folder
 
