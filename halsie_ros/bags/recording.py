@@ -9,7 +9,7 @@ import numpy as np
 
 from halsie_ros.bags.messages import stamp_ns_of
 from halsie_ros.bags.reader import BagReader, open_bag
-from halsie_ros.bags.types import COMPRESSED_IMAGE, IMAGE
+from halsie_ros.bags.types import COMPRESSED_IMAGE, COMPRESSED_VIDEO, FFMPEG_PACKET, IMAGE
 from halsie_ros.errors import BagError, CodecError
 from halsie_ros.events import Events
 from halsie_ros.events.clock import SensorClock
@@ -17,6 +17,7 @@ from halsie_ros.events.messages import MESSAGE_TYPES, EventTopicDecoder
 from halsie_ros.nodes.images import ImageConverter
 
 TRUTH_TOPIC = "/ground_truth/mask"
+ACTION_TRUTH_TOPIC = "/ground_truth/action"
 
 
 class Recording:
@@ -32,6 +33,9 @@ class Recording:
         image_topic: where the frames are.
         events_topic: where the events are.
         truth_topic: where the truth is, None where there is none.
+        packets_topic: where encoded video is, None where there is none.
+        actions: (stamp in ns, name) of each action that the bag's truth tells, in order; it lasts until the next.
+        end_ns: log time of the bag's last message.
         bad_messages: messages that could not be decoded and were passed over.
 
     Raises:
@@ -51,6 +55,13 @@ class Recording:
         self._convert = ImageConverter()
         with open_bag(path) as bag:
             self.truth_topic = truth_topic if truth_topic in bag.topics else None
+            packets = bag.topics_of(FFMPEG_PACKET, COMPRESSED_VIDEO)
+            self.packets_topic = packets[0] if packets else None
+            self.end_ns = bag.end_ns
+            self.actions = [
+                (stamp_ns_of(payload), bag.deserialize(topic, payload).results[0].class_id)
+                for topic, _, payload in bag.messages([ACTION_TRUTH_TOPIC])
+            ]
             images = [name for name in bag.topics_of(IMAGE, COMPRESSED_IMAGE) if name != truth_topic]
             self.image_topic = self._choose(bag, image_topic, images, "images (sensor_msgs/Image or CompressedImage)")
             self.events_topic = self._choose(

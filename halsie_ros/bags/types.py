@@ -33,6 +33,9 @@ CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 IMU = "sensor_msgs/msg/Imu"
 LABEL_INFO = "vision_msgs/msg/LabelInfo"
 STRING = "std_msgs/msg/String"
+CLASSIFICATION = "vision_msgs/msg/Classification"
+FFMPEG_PACKET = "ffmpeg_image_transport_msgs/msg/FFMPEGPacket"
+COMPRESSED_VIDEO = "foxglove_msgs/msg/CompressedVideo"
 
 
 @functools.cache

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from halsie_ros.cli.demo_actions import actions_as_text, show_actions
 from halsie_ros.cli.live import LiveRun, NodeCommand, run_live
 from halsie_ros.cli.output import add_json_argument, write_atomically, write_json
 from halsie_ros.errors import HalsieError, ParameterError
@@ -20,6 +21,7 @@ LIGHTS = ("day", "dusk", "night")
 SHEET_ROWS = 5
 MOST_ANIMATED = 60
 EVENT_WINDOW_US = 33_000
+_PICTURES = (".png", ".gif")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,15 +48,22 @@ def run(args: argparse.Namespace) -> int:
     stamps = recording.frame_stamps()
     if not stamps:
         raise HalsieError(f"{bag}: {recording.image_topic} holds no frame")
-    _say(f"replaying {bag} over DDS into the segmentation node ({len(stamps)} frames) …")
-    node = NodeCommand("segmentation", remap={"image": recording.image_topic, "events": recording.events_topic})
-    live = run_live(bag, [node], wait_for=[recording.image_topic, recording.events_topic])
+    nodes = [NodeCommand("segmentation", remap={"image": recording.image_topic, "events": recording.events_topic})]
+    topics = [recording.image_topic, recording.events_topic]
+    if recording.packets_topic is not None:
+        nodes.append(NodeCommand("action", remap={"packets": recording.packets_topic}))
+        topics.append(recording.packets_topic)
+    names = " and ".join(node.name for node in nodes)
+    _say(f"replaying {bag} over DDS into the real nodes, {names} ({len(stamps)} frames) …")
+    live = run_live(bag, nodes, wait_for=topics)
     summary = _show(recording, stamps, live)
+    if recording.packets_topic is not None:
+        summary["action"] = show_actions(recording, live, OUTPUT / "actions.png")
     write_atomically(OUTPUT / "summary.txt", (_as_text(summary) + "\n").encode())
     write_json(str(OUTPUT / "summary.json"), summary)
     if args.json != "-":
         print(_as_text(summary))
-        print(f"pictures: {OUTPUT / 'sheet.png'}, {OUTPUT / 'animation.gif'}")
+        print(f"pictures: {', '.join(str(path) for path in sorted(OUTPUT.glob('*.*')) if path.suffix in _PICTURES)}")
     write_json(args.json, summary)
     return 0
 
@@ -72,7 +81,7 @@ def _build_street(seed: int) -> Path:
     if not (bag / "metadata.yaml").exists():
         _say(f"driving {DURATION_S:g} s through street {seed} ({light}) …")
         start = time.monotonic()
-        command = ["bag", "build", "scene", str(bag), "--seed", str(seed), "--light", light]
+        command = ["bag", "build", "scene", str(bag), "--seed", str(seed), "--light", light, "--person"]
         if main([*command, "--duration", str(DURATION_S)]):
             raise HalsieError(f"{bag} could not be built: see the line above")
         _say(f"{bag} made in {time.monotonic() - start:.0f} s")
@@ -167,5 +176,7 @@ def _as_text(summary: dict[str, Any]) -> str:
         )
     if summary["miou"] is not None:
         lines.append(f"mIoU          {summary['miou']:.3f} against the scene's own labels")
+    if "action" in summary:
+        lines.append(actions_as_text(summary["action"]))
     lines.append(f"exit codes    {', '.join(f'{name} {code}' for name, code in summary['exit_codes'].items())}")
     return "\n".join(lines)

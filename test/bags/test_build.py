@@ -108,6 +108,21 @@ def test_a_scene_bag_has_frames_events_and_truth_on_one_clock(tmp_path):
     assert stamps["/camera/image_raw"] == stamps["/ground_truth/mask"]
 
 
+def test_a_person_beside_the_street_is_an_encoded_topic_with_truth(tmp_path):
+    from halsie_ros.bags.recording import Recording
+
+    command = ["bag", "build", "scene", str(tmp_path / "bag"), "--duration", "0.1", "--width", "96", "--height", "64"]
+    assert main([*command, "--person"]) == 0
+    recording = Recording(tmp_path / "bag")
+    assert recording.packets_topic == "/person_camera/image_raw/ffmpeg"
+    assert [name for _, name in recording.actions] == [
+        "wave_two_hands", "jumping_jacks", "clap", "bend", "sit", "punch",
+    ]  # fmt: skip
+    starts = [stamp for stamp, _ in recording.actions]
+    assert all(later - earlier == 4_800_000_000 for earlier, later in zip(starts, starts[1:]))
+    assert len(recording.frame_stamps()) == 3
+
+
 def test_real_recordings_give_the_golden_numbers_in_both_kinds_of_bag(shared_data):
     folder = shared_data / "events" / "event_camera_bags"
     for name in ("evt3_640x480", "evt3_640x480_ros1.bag"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +81,16 @@ class EventTopic:
             used = last
             self._start_us = end_us
         self._parts = [pending[used:]]
+
+    def steps(self, events: Events, until_us: int) -> Iterator[tuple[int, partial]]:
+        """`push` in steps of a packet, as (time, what to do then): for bags that other streams are merged into."""
+        first = int(events.t_us[0]) if len(events) else until_us
+        used = 0
+        for end_us in range((first // PACKET_US + 1) * PACKET_US, until_us, PACKET_US):
+            last = int(np.searchsorted(events.t_us, end_us, "left"))
+            yield end_us, partial(self.push, events[used:last], end_us)
+            used = last
+        yield until_us, partial(self.push, events[used:], until_us)
 
     def finish(self, log_ns: int | None = None) -> None:
         """Writes what is left, logged at its last event: what comes after in the bag must not overtake it."""

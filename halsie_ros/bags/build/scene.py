@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import heapq
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from halsie_ros.bags.build.common import (
@@ -17,10 +21,13 @@ from halsie_ros.bags.build.common import (
     write_image,
     write_static,
 )
+from halsie_ros.bags.build.person import person_stream
 from halsie_ros.bags.writer import BagWriter
 from halsie_ros.datasets.base import Calibration
 from halsie_ros.errors import ParameterError
 from halsie_ros.segmentation.labels import DSEC_11
+from halsie_ros.simulation.recording import Moment, record_scene
+from halsie_ros.simulation.street import StreetScene, demo_seed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--light", choices=("day", "dusk", "night"), default="day")
     parser.add_argument("--width", type=int, default=346)
     parser.add_argument("--height", type=int, default=260)
+    parser.add_argument("--person", action="store_true", help="a performing person too, as an H.264 topic (28.8 s)")
     parser.add_argument("--frame-rate", type=float, default=25.0, metavar="HZ")
 
 
@@ -41,9 +49,6 @@ def build(args: argparse.Namespace) -> dict[str, Any]:
         BagError: the destination exists or the disk is full.
         ParameterError: a number that cannot be.
     """
-    from halsie_ros.simulation.recording import record_scene
-    from halsie_ros.simulation.street import StreetScene, demo_seed
-
     if args.seed < 0:
         raise ParameterError(f"--seed {args.seed}: give 0 or more")
     seed = demo_seed(args.seed)
@@ -51,7 +56,7 @@ def build(args: argparse.Namespace) -> dict[str, Any]:
     calibration = Calibration(args.width, args.height, StreetScene(seed, args.light, args.width, args.height).matrix)
     pixels = args.width * args.height
     needed = int(args.duration * args.frame_rate * pixels * 4 + args.duration * 8e6)
-    frames = 0
+    counts: Counter[str] = Counter()
     with BagWriter(args.destination, args.storage, needed_bytes=needed) as writer:
         metadata = {
             "source": "halsie_ros simulated street",
@@ -62,20 +67,40 @@ def build(args: argparse.Namespace) -> dict[str, Any]:
         write_static(writer, START_US, metadata, DSEC_11.names)
         topic = EventTopic(writer, args.events, args.width, args.height)
         progress = Progress(f"street {args.seed} ({args.light})", args.duration)
-        for moment in moments:
-            t_us = START_US + moment.t_us
-            topic.push(moment.events.shifted(START_US), t_us)
-            write_image(writer, IMAGE_TOPIC, moment.frame, t_us)
-            write_camera_info(writer, CAMERA_INFO_TOPIC, t_us, calibration)
-            write_image(writer, TRUTH_TOPIC, moment.labels, t_us)
-            frames += 1
-            progress.show(moment.t_us / 1e6)
-        topic.finish()
+        streams = [_street(moments, writer, topic, calibration, counts)]
+        if args.person:
+            streams.append(person_stream(writer, seed, START_US))
+        for t_us, write in heapq.merge(*streams, key=lambda item: item[0]):
+            write()
+            progress.show((t_us - START_US) / 1e6)
         progress.show(args.duration)
     return {
         "bag": str(args.destination),
-        "frames": frames,
+        "frames": counts["frames"],
         "events": topic.events,
         "refused": writer.refused,
         **metadata,
     }
+
+
+def _street(
+    moments: Iterator[Moment],
+    writer: BagWriter,
+    topic: EventTopic,
+    calibration: Calibration,
+    counts: Counter[str],
+) -> Iterator[tuple[int, partial]]:
+    """Events, frames, camera_info and truth as (bag time in microseconds, how to write it)."""
+    t_us = START_US
+    for moment in moments:
+        t_us = START_US + moment.t_us
+        yield from topic.steps(moment.events.shifted(START_US), t_us)
+        yield t_us, partial(_write_moment, writer, moment, t_us, calibration)
+        counts["frames"] += 1
+    yield t_us, partial(topic.finish)
+
+
+def _write_moment(writer: BagWriter, moment: Moment, t_us: int, calibration: Calibration) -> None:
+    write_image(writer, IMAGE_TOPIC, moment.frame, t_us)
+    write_camera_info(writer, CAMERA_INFO_TOPIC, t_us, calibration)
+    write_image(writer, TRUTH_TOPIC, moment.labels, t_us)
