@@ -14,6 +14,7 @@ from halsie_ros.cli.main import main
 from halsie_ros.events import Events
 from halsie_ros.events.clock import SensorClock
 from halsie_ros.events.messages import EventTopicDecoder
+import itertools
 
 GOLDEN = {
     "off": 218_291,
@@ -119,7 +120,7 @@ def test_a_person_beside_the_street_is_an_encoded_topic_with_truth(tmp_path):
         "wave_two_hands", "jumping_jacks", "clap", "bend", "sit", "punch",
     ]  # fmt: skip
     starts = [stamp for stamp, _ in recording.actions]
-    assert all(later - earlier == 4_800_000_000 for earlier, later in zip(starts, starts[1:]))
+    assert all(later - earlier == 4_800_000_000 for earlier, later in itertools.pairwise(starts))
     assert len(recording.frame_stamps()) == 3
 
 

@@ -6,6 +6,7 @@ import pytest
 from halsie_ros.errors import ParameterError
 from halsie_ros.simulation.recording import record_scene
 from halsie_ros.simulation.street import demo_seed
+import itertools
 
 SMALL = {"width": 64, "height": 48, "max_rate_hz": 100.0}
 
@@ -24,7 +25,7 @@ def test_frames_come_at_their_rate_with_labels_of_their_size(moments):
 
 def test_events_lie_between_their_frames_in_order(moments):
     assert len(moments[0].events) == 0
-    for before, after in zip(moments, moments[1:]):
+    for before, after in itertools.pairwise(moments):
         t_us = after.events.t_us
         assert len(t_us) > 0 and t_us[0] > before.t_us and t_us[-1] <= after.t_us
         assert np.all(np.diff(t_us) >= 0)
