@@ -145,7 +145,10 @@ class EventPath:
 
     def push(self, message: bytes) -> None:
         """Takes one packet; when its window is full, makes the grid."""
-        events, last_us, _ = self._clock.localize(self._decoder.push(message))
+        events, last_us, jump = self._clock.localize(self._decoder.push(message))
+        if jump.resets:
+            self._ring.reset()
+            self._from_us = None
         self._ring.push(events)
         if last_us is None:
             return
@@ -176,12 +179,12 @@ def _packets(rate: float, packet_us: int, packets: int) -> list[bytes]:
 
 def _path() -> Iterator[Row]:
     packet_us, packets = 1000, 1000
+    path = EventPath(packet_us=packet_us)
     seconds = {}
     for rate in (1e4, 2e6, 10e6):
         messages = _packets(rate, packet_us, packets)
 
         def run(messages=messages) -> None:
-            path = EventPath(packet_us=packet_us)
             for message in messages:
                 path.push(message)
 

@@ -111,25 +111,40 @@ class SensorClock:
         sensor_us = t_us - self._last[0]
         host_us = (stamp_ns - self._last[1]) // 1000
         self._last = (t_us, stamp_ns)
-        jump = self._jump_of(t_us, stamp_ns, sensor_us, host_us, raw)
+        at, offset, slope = self._line
+        predicted = offset + slope * (t_us - at)
+        jump = self._jump_of(stamp_ns, sensor_us, host_us, raw - predicted)
         if jump in (Jump.LOOP, Jump.BACKWARD, Jump.STEP):
             if jump is Jump.LOOP:
                 self._first_ns = stamp_ns
             self._anchor(t_us, raw)
             self._best = (t_us, raw)
             return jump
-        self._collect(t_us, raw)
-        self._follow(t_us, sensor_us)
+        if self._best is None or raw < self._best[1]:
+            self._best = (t_us, raw)
+        if t_us >= self._bucket_end:
+            self._closed.append(self._best)
+            self._best = None
+            self._bucket_end = t_us + _BUCKET_US
+            at, offset, slope = self._line = self._fit()
+            predicted = offset + slope * (t_us - at)
+        elif raw < predicted:
+            self._line = (t_us, raw, slope)
+            predicted = raw
+        room = _SLEW * sensor_us if sensor_us > 0 else 0.0
+        error = predicted - self._offset_us
+        self._offset_us += error if -room <= error <= room else room if error > 0 else -room
         return jump
 
-    def _jump_of(self, t_us: int, stamp_ns: int, sensor_us: int, host_us: int, raw: float) -> Jump:
+    def _jump_of(self, stamp_ns: int, sensor_us: int, host_us: int, excess: float) -> Jump:
+        """What the steps of both clocks say, and how far the offset lies above the prediction."""
         limit = self._jump_us
         if host_us < -limit or (sensor_us < -limit and host_us < 0):
             loop = self._first_ns is not None and abs(stamp_ns - self._first_ns) <= _LOOP_NS and sensor_us < 0
             return Jump.LOOP if loop else Jump.BACKWARD
-        if sensor_us < -limit or raw < self._predict(t_us) - limit:
+        if sensor_us < -limit or excess < -limit:
             return Jump.STEP
-        if raw > self._predict(t_us) + limit:
+        if excess > limit:
             # A stalled bus delays some packets, a clock that was set shifts all that follow.
             self._far_since_ns = stamp_ns if self._far_since_ns is None else self._far_since_ns
             if stamp_ns - self._far_since_ns >= 1_000_000_000:
@@ -137,21 +152,6 @@ class SensorClock:
         else:
             self._far_since_ns = None
         return Jump.GAP if host_us > self._gap_us and sensor_us > self._gap_us else Jump.NONE
-
-    def _predict(self, t_us: int) -> float:
-        at, offset, slope = self._line
-        return offset + slope * (t_us - at)
-
-    def _collect(self, t_us: int, raw: float) -> None:
-        if self._best is None or raw < self._best[1]:
-            self._best = (t_us, raw)
-        if raw < self._predict(t_us):
-            self._line = (t_us, raw, self._line[2])
-        if t_us >= self._bucket_end:
-            self._closed.append(self._best)
-            self._best = None
-            self._bucket_end = t_us + _BUCKET_US
-            self._line = self._fit()
 
     def _fit(self) -> tuple[int, float, float]:
         """The lower hull's edge over the middle of the kept minima: a time, its offset, and the drift."""
@@ -169,11 +169,6 @@ class SensorClock:
         (t0, low0), (t1, low1) = hull[right - 1], hull[right]
         slope = max(-_MAX_DRIFT, min(_MAX_DRIFT, (low1 - low0) / (t1 - t0)))
         return (t0, low0, slope)
-
-    def _follow(self, t_us: int, sensor_us: int) -> None:
-        room = _SLEW * max(sensor_us, 0)
-        error = self._predict(t_us) - self._offset_us
-        self._offset_us += max(-room, min(room, error))
 
     def to_host_ns(self, t_us, *, stamp_ns: int | None = None):
         """Host nanoseconds of sensor times.

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_DTYPES = tuple((name, np.dtype(kind)) for name, kind in (("x", "u2"), ("y", "u2"), ("t_us", "i8"), ("polarity", "?")))
+# Numpy hands out one object for each of these, so that the usual case is found by identity.
+_U16, _I64, _BOOL = np.dtype(np.uint16), np.dtype(np.int64), np.dtype(np.bool_)
+_DTYPES = (("x", _U16), ("y", _U16), ("t_us", _I64), ("polarity", _BOOL))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +29,13 @@ class Events:
     polarity: np.ndarray
 
     def __post_init__(self) -> None:
+        x, y, t, p = self.x, self.y, self.t_us, self.polarity
+        if (
+            (x.dtype is _U16 and y.dtype is _U16 and t.dtype is _I64 and p.dtype is _BOOL)
+            and t.ndim == 1
+            and x.shape == y.shape == p.shape == t.shape
+        ):
+            return
         for name, dtype in _DTYPES:
             array = getattr(self, name)
             if array.dtype != dtype or array.ndim != 1 or len(array) != len(self.t_us):

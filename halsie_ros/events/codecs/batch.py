@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -55,6 +56,18 @@ class Decoded:
 def columns(room: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Room for x, y, t_us and polarity; made here because numba takes 1 us to hand over an array of its own."""
     return np.empty(room, np.uint16), np.empty(room, np.uint16), np.empty(room, np.int64), np.empty(room, np.bool_)
+
+
+def words16(data: np.ndarray, big_endian: bool) -> np.ndarray:
+    """The 16-bit words of ``data`` (n,) uint8, read-only; a view of it unless they are swapped or at odd addresses."""
+    words = data[: len(data) // 2 * 2].view(np.uint16)
+    if big_endian != (sys.byteorder == "big"):
+        words = words.byteswap()
+    elif not words.flags.aligned:
+        words = words.copy()
+    # Numba compiles for writable and read-only arrays apart.
+    words.flags.writeable = False
+    return words
 
 
 def span_of(events: Events) -> tuple[int, int] | None:

@@ -17,7 +17,7 @@ import numba
 import numpy as np
 
 from halsie_ros.errors import CodecError
-from halsie_ros.events.codecs.batch import Decoded, Triggers, columns
+from halsie_ros.events.codecs.batch import Decoded, Triggers, columns, words16
 from halsie_ros.events.events import Events
 
 HIGH, LOW, ROW, BASE, POLARITY, TIMED, FIRST, LAST = range(8)
@@ -29,13 +29,12 @@ _FORWARD_STEPS = 2048
 
 
 @numba.njit(cache=True, nogil=True)
-def _count(data, swap):
-    """Upper bounds of the numbers of events and triggers in ``data`` (n,) uint8."""
+def _count(words):
+    """Upper bounds of the numbers of events and triggers in ``words`` (n,) uint16."""
     events = np.uint32(0)
     triggers = np.uint32(0)
-    for i in range(len(data) // 2):
-        first, second = np.uint32(data[2 * i]), np.uint32(data[2 * i + 1])
-        word = first << 8 | second if swap else second << 8 | first
+    for i in range(len(words)):
+        word = np.uint32(words[i])
         code = word >> 12
         bits = word & (np.uint32(0xFFF) if code == 4 else np.uint32(0xFF))
         bits = bits - ((bits >> 1) & 0x555)
@@ -47,8 +46,8 @@ def _count(data, swap):
 
 
 @numba.njit(cache=True, nogil=True)
-def _decode(data, swap, state, width, height, x, y, t, p, trigger_t, trigger_value, trigger_channel):
-    """Decodes ``data`` (n,) uint8 into arrays of enough room; returns events, triggers and four counts of drops."""
+def _decode(words, state, width, height, x, y, t, p, trigger_t, trigger_value, trigger_channel):
+    """Decodes ``words`` (n,) uint16 into arrays of enough room; returns events, triggers and four counts of drops."""
     high, low, row, base = state[0], state[1], state[2], state[3]
     polarity, timed = state[4] != 0, state[5]
     now = high | low
@@ -59,33 +58,37 @@ def _decode(data, swap, state, width, height, x, y, t, p, trigger_t, trigger_val
     untimed = 0
     rowless = 0
     unknown = 0
-    for i in range(len(data) // 2):
-        one, two = np.int64(data[2 * i]), np.int64(data[2 * i + 1])
-        word = one << 8 | two if swap else two << 8 | one
+    # While time or row are unknown, `line` lies below every sensor: one comparison in the loop finds all bad events.
+    line = row if timed == 2 and row >= 0 else np.int64(1 << 20)
+    for i in range(len(words)):
+        word = np.int64(words[i])
         code = word >> 12
         if code == 2:
             column = word & 0x7FF
-            if timed < 2:
-                untimed += 1
-            elif row < 0:
-                rowless += 1
-            elif column < width and row < height:
+            if column < width and line < height:
                 x[n] = column
-                y[n] = row
+                y[n] = line
                 t[n] = now
                 p[n] = (word & 0x800) != 0
                 n += 1
+            elif timed < 2:
+                untimed += 1
+            elif row < 0:
+                rowless += 1
             else:
                 off_sensor += 1
         elif code == 0:
             row = word & 0x7FF
+            if timed == 2:
+                line = row
         elif code == 6:
             low = word & 0xFFF
             now = high | low
-            if timed == 1:
-                timed = 2
-            if first < 0 and timed == 2:
+            if first < 0 and timed > 0:
                 first = now
+                timed = np.int64(2)
+                if row >= 0:
+                    line = row
         elif code == 8:
             step = word & 0xFFF
             last = (high >> 12) & 0xFFF
@@ -99,19 +102,20 @@ def _decode(data, swap, state, width, height, x, y, t, p, trigger_t, trigger_val
             polarity = (word & 0x800) != 0
         elif code == 4 or code == 5:
             size = 12 if code == 4 else 8
+            start = base if base >= 0 else np.int64(1 << 20)
             for bit in range(size):
                 if word >> bit & 1:
-                    column = base + bit
-                    if timed < 2:
-                        untimed += 1
-                    elif row < 0 or base < 0:
-                        rowless += 1
-                    elif column < width and row < height:
+                    column = start + bit
+                    if column < width and line < height:
                         x[n] = column
-                        y[n] = row
+                        y[n] = line
                         t[n] = now
                         p[n] = polarity
                         n += 1
+                    elif timed < 2:
+                        untimed += 1
+                    elif row < 0 or base < 0:
+                        rowless += 1
                     else:
                         off_sensor += 1
             if base >= 0:
@@ -131,6 +135,7 @@ def _decode(data, swap, state, width, height, x, y, t, p, trigger_t, trigger_val
     return n, triggers, off_sensor, untimed, rowless, unknown
 
 
+_CAUSES = ("off_sensor", "before_time", "before_row", "unknown_word")
 _NO_TRIGGERS = Triggers.with_room(0)
 
 
@@ -170,11 +175,12 @@ class Decoder:
             big_endian: True where the words' bytes are swapped.
             stamp_ns: host time of the packet, which settles whole wraps lost in gaps and jumps (0: not known).
         """
-        room, trigger_room = _count(data, big_endian)
+        words = words16(data, big_endian)
+        room, trigger_room = _count(words)
         x, y, t, p = columns(room)
         edges = Triggers.with_room(trigger_room) if trigger_room else _NO_TRIGGERS
         count, trigger_count, *drops = _decode(
-            data, big_endian, self._state, width, height, x, y, t, p, edges.t_us, edges.value, edges.channel
+            words, self._state, width, height, x, y, t, p, edges.t_us, edges.value, edges.channel
         )
         if count != room:
             x, y, t, p = x[:count], y[:count], t[:count], p[:count]
@@ -184,11 +190,7 @@ class Decoder:
         if shift:
             t += shift
             edges.t_us[:] += shift
-        dropped = {
-            name: int(count)
-            for name, count in zip(("off_sensor", "before_time", "before_row", "unknown_word"), drops, strict=True)
-            if count
-        }
+        dropped = {name: count for name, count in zip(_CAUSES, drops, strict=True) if count} if any(drops) else {}
         if len(data) % 2:
             dropped["odd_bytes"] = 1
         first, last = int(self._state[FIRST]), int(self._state[LAST])

@@ -11,19 +11,18 @@ import numba
 import numpy as np
 
 from halsie_ros.errors import CodecError
-from halsie_ros.events.codecs.batch import Decoded, Triggers, columns, span_of
+from halsie_ros.events.codecs.batch import Decoded, Triggers, columns, span_of, words16
 from halsie_ros.events.events import Events
 
 _SPAN_US = 1 << 24
 
 
 @numba.njit(cache=True, nogil=True)
-def _count(data, swap):
-    """Upper bound of the number of events in ``data`` (n,) uint8."""
+def _count(words):
+    """Upper bound of the number of events in ``words`` (n,) uint16."""
     room = np.int64(0)
-    for i in range(len(data) // 2):
-        first, second = np.int64(data[2 * i]), np.int64(data[2 * i + 1])
-        word = first << 8 | second if swap else second << 8 | first
+    for i in range(len(words)):
+        word = np.int64(words[i])
         code = word >> 12
         if code == 5:
             for bit in range(8):
@@ -34,8 +33,8 @@ def _count(data, swap):
 
 
 @numba.njit(cache=True, nogil=True)
-def _decode(data, swap, state, base_us, width, height, x, y, t, p):
-    """Decodes ``data`` (n,) uint8 into arrays of enough room; returns events and three counts of drops.
+def _decode(words, state, base_us, width, height, x, y, t, p):
+    """Decodes ``words`` (n,) uint16 into arrays of enough room; returns events and three counts of drops.
 
     ``state`` (3,) int64 is column, row base (-1: not seen) and polarity.
     """
@@ -46,9 +45,8 @@ def _decode(data, swap, state, base_us, width, height, x, y, t, p):
     off_sensor = 0
     columnless = 0
     unknown = 0
-    for i in range(len(data) // 2):
-        first, second = np.int64(data[2 * i]), np.int64(data[2 * i + 1])
-        word = first << 8 | second if swap else second << 8 | first
+    for i in range(len(words)):
+        word = np.int64(words[i])
         code = word >> 12
         if code == 3 or code == 5:
             bits = word & 0xFF if code == 5 else 1
@@ -103,8 +101,9 @@ class Decoder:
     ) -> Decoded:
         """Decodes one packet; arguments as of `evt3.Decoder.decode`."""
         del stamp_ns
-        x, y, t, p = columns(_count(data, big_endian))
-        n, *drops = _decode(data, big_endian, self._state, time_base // 1000, width, height, x, y, t, p)
+        words = words16(data, big_endian)
+        x, y, t, p = columns(_count(words))
+        n, *drops = _decode(words, self._state, time_base // 1000, width, height, x, y, t, p)
         names = ("off_sensor", "before_column", "unknown_word")
         dropped = {name: int(count) for name, count in zip(names, drops, strict=True) if count}
         if len(data) % 2:
