@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,9 +77,19 @@ class SegmentationConfig:
             raise ValueError(f"card.inputs is {self.card['inputs']}, augment.inputs {list(self.augment.inputs)}")
 
     @classmethod
-    def load(cls, path: Path) -> SegmentationConfig:
-        """Reads a YAML file; an unknown key is refused."""
-        return build(cls, yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
+    def load(cls, path: Path, changes: Sequence[str] = ()) -> SegmentationConfig:
+        """Reads a YAML file, with changes like "loop.steps=6000"; an unknown key is refused."""
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for change in changes:
+            place, equals, value = change.partition("=")
+            *parts, name = place.split(".")
+            if not equals:
+                raise ValueError(f"--set {change}: give PART.NAME=VALUE, e.g. loop.steps=6000")
+            inner = values
+            for part in parts:
+                inner = inner.setdefault(part, {})
+            inner[name] = yaml.safe_load(value)
+        return build(cls, values, str(path))
 
 
 PARTS = {
@@ -250,14 +261,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("config", type=Path)
     parser.add_argument("--run", type=Path, required=True, help="folder for checkpoints and curves")
     parser.add_argument("--resume", help="auto, or a checkpoint")
-    parser.add_argument("--packed", help="folder of packed training clips, in place of the config's")
-    parser.add_argument("--steps", type=int, help="in place of the config's")
+    parser.add_argument("--set", nargs="+", default=[], metavar="PART.NAME=VALUE", help="changes of the recipe")
     args = parser.parse_args(arguments)
-    config = SegmentationConfig.load(args.config)
-    if args.packed:
-        config = dataclasses.replace(config, train=dataclasses.replace(config.train, packed=args.packed))
-    if args.steps:
-        config = dataclasses.replace(config, loop=dataclasses.replace(config.loop, steps=args.steps))
+    config = SegmentationConfig.load(args.config, args.set)
     train(SegmentationTask(config), config.loop, args.run, resume=args.resume, about=asdict(config))
     return 0
 

@@ -121,6 +121,15 @@ def test_conflicts_are_refused_at_construction(tmp_path, change, said):
         SegmentationConfig.load(path)
 
 
+def test_changes_on_the_command_line_are_held_to_the_same_rules(repository):
+    recipe = repository / "training" / "configs" / "halsie_scene.yaml"
+    config = SegmentationConfig.load(recipe, ["loop.steps=77", "augment.scale=[1.0, 1.5]", "class_weights=0.5"])
+    assert (config.loop.steps, config.augment.scale, config.class_weights) == (77, (1.0, 1.5), 0.5)
+    for change, said in (("loop.stepz=3", "unknown stepz"), ("loop.steps", "give PART.NAME=VALUE")):
+        with pytest.raises(ValueError, match=said):
+            SegmentationConfig.load(recipe, [change])
+
+
 def test_a_short_training_learns_resumes_and_is_exported(recipe, tmp_path):
     from halsie_ros.segmentation.pipeline import SegmentationPipeline
     from training.export import export, load

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.networks.layers import ConvNorm, MobileStages, mixing
-from training.networks.neurons import LIF, LeakyUnits, join, split
+from training.networks.neurons import LIF, LeakyUnits, full_precision, join, split
 
 EVENT_LAYERS = ("quarter", "eighth", "sixteenth")
 """Names of the spiking layers, by their stride; graph inputs are `state_<name>`, outputs `next_<name>`."""
@@ -207,7 +207,8 @@ class HalsieStream(nn.Module):
         fused = []
         for frame, event, move in zip(split(seen, steps), split(eighth, steps), split(flow, steps)):
             moved = warp(memory, move)
-            gate, content, passing = (frame + self.update(torch.cat((moved, event), 1))).chunk(3, 1)
+            update = full_precision(frame + self.update(torch.cat((moved, event), 1)))
+            gate, content, passing = update.chunk(3, 1)
             memory = moved + torch.sigmoid(gate) * (F.relu(content) - moved)
             fused.append(torch.cat((memory, F.relu(passing)), 1))
         fused = join(fused)

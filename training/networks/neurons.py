@@ -56,6 +56,7 @@ class LIF(nn.Module):
         Returns:
             Spikes ``(T*B, C, H, W)``, 0 or 1, and the membrane after the last step ``(B, C, H, W)``.
         """
+        current = full_precision(current)
         threshold = self.threshold.view(1, -1, 1, 1)
         if membrane is None:
             membrane = torch.zeros_like(current[: current.shape[0] // steps])
@@ -76,6 +77,7 @@ class LeakyUnits(nn.Module):
 
     def forward(self, current: Tensor, membrane: Tensor | None, dt_us: Tensor, steps: int = 1) -> tuple[Tensor, Tensor]:
         """As :meth:`LIF.forward`, with activations in place of spikes; the new input weighs ``1 - leak``."""
+        current = full_precision(current)
         if membrane is None:
             membrane = torch.zeros_like(current[: current.shape[0] // steps])
         outputs = []
@@ -84,6 +86,11 @@ class LeakyUnits(nn.Module):
             membrane = leak * membrane + (1 - leak) * i
             outputs.append(torch.relu(membrane))
         return join(outputs), membrane
+
+
+def full_precision(x: Tensor) -> Tensor:
+    """float32, also under autocast: a state that adds up over many steps must not be rounded in each."""
+    return x if x.dtype == torch.float32 else x.float()
 
 
 def split(rows: Tensor, steps: int) -> tuple[Tensor, ...]:
