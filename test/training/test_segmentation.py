@@ -192,6 +192,23 @@ def test_recordings_are_read_packed_only():
         SourceConfig("dsec", root="DSEC").open()
 
 
+def test_recordings_are_packed_in_order_by_one_command(repository, tmp_path, monkeypatch):
+    from halsie_ros.datasets import splits
+    from training import clips
+
+    asked = {}
+
+    def split_samples(dataset, root, split, *, frames, labels):
+        asked.update(dataset=dataset, root=root.name, split=split, frames=frames, labels=labels)
+        return None, 0, iter([halves(1), halves(2)])
+
+    monkeypatch.setattr(splits, "split_samples", split_samples)
+    recipe = repository / "training" / "configs" / "halsie_dsec.yaml"
+    assert clips.main([str(recipe), "--part", "validation", "--out", str(tmp_path)]) == 0
+    assert asked == {"dataset": "dsec", "root": "DSEC", "split": "test", "frames": 4, "labels": None}
+    assert [PackedClips(tmp_path).sample(index, None).name for index in range(2)] == ["halves 1", "halves 2"]
+
+
 def test_mean_iou_by_hand():
     confusion = np.array([[3, 1, 0], [1, 5, 0], [0, 0, 0]])
     assert mean_iou(confusion) == pytest.approx((3 / 5 + 5 / 7) / 2)
