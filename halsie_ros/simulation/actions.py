@@ -20,7 +20,7 @@ JOINTS = (
     "shoulder_left", "elbow_left", "wrist_left", "shoulder_right", "elbow_right", "wrist_right",
 )  # fmt: skip
 """Order of the rows that ``joints`` returns."""
-_THIGH_M, _SHANK_M, _UPPER_ARM_M, _FOREARM_M = 0.42, 0.41, 0.29, 0.27
+_THIGH_M, _SHANK_M, _UPPER_ARM_M, _FOREARM_M = 0.42, 0.41, 0.28, 0.26
 
 
 @dataclass(frozen=True)
@@ -59,16 +59,15 @@ def _key(
     return [time, *pelvis, lean, turn, *left, *other, *feet, *step]
 
 
-_AWAY = (-0.27, -0.05, 0.1)
-
-
 def _seated(time: float) -> list[float]:
-    return _key(time, (0.17, 0.06, 0.36), pelvis=(0.0, -0.4, -0.36), lean=12.0)
+    return _key(time, (0.13, 0.08, 0.29), pelvis=(0.0, -0.38, -0.4), lean=4.0)
 
 
 def _rising(time: float) -> list[float]:
-    return _key(time, (0.22, 0.0, 0.24), pelvis=(0.0, -0.22, -0.2), lean=42.0)
+    return _key(time, (0.11, -0.06, 0.29), pelvis=(0.0, -0.26, -0.31), lean=47.0)
 
+
+_STANCE = (0.1, -0.12)
 
 _ACTIONS: dict[str, tuple[float, bool, list[list[float]]]] = {
     "wave_two_hands": (1.45, True, [
@@ -98,11 +97,13 @@ _ACTIONS: dict[str, tuple[float, bool, list[list[float]]]] = {
         _key(0.74, (0.12, -0.05, 0.8), pelvis=(0, -0.02, -0.2), lean=66),
         _key(0.86, (0.15, 0.6, 0.7), pelvis=(0, -0.01, -0.1), lean=34),
     ]),
-    "punch": (1.15, True, [
-        _key(0.0, (0.12, 0.25, 0.08), (0.12, 0.6, 0.56), turn=28, step=(0.1, -0.15)),
-        _key(0.15, (0.12, 0.25, 0.08), (0.1, 0.6, 0.55), turn=26, step=(0.1, -0.15)),
-        _key(0.5, (-0.1, 0.6, 0.52), (-0.2, 0.33, 0.1), turn=-28, step=(0.1, -0.15)),
-        _key(0.65, (-0.09, 0.6, 0.51), (-0.2, 0.33, 0.1), turn=-26, step=(0.1, -0.15)),
+    "punch": (1.25, True, [
+        _key(0.0, (0.19, 0.08, 0.02), (0.04, 0.57, 0.57), pelvis=(-0.03, 0, -0.015), lean=9, turn=28, step=_STANCE),
+        _key(0.2, (0.19, 0.08, 0.03), (0.03, 0.55, 0.57), pelvis=(-0.03, 0, -0.015), lean=9, turn=27, step=_STANCE),
+        _key(0.35, (0.15, 0.27, 0.34), (-0.08, 0.36, 0.42), lean=4, step=_STANCE),
+        _key(0.5, (-0.06, 0.58, 0.54), (-0.2, 0.25, 0.1), pelvis=(0.035, 0, -0.01), lean=6, turn=-31, step=_STANCE),
+        _key(0.7, (-0.05, 0.56, 0.54), (-0.2, 0.24, 0.11), pelvis=(0.035, 0, -0.01), lean=6, turn=-30, step=_STANCE),
+        _key(0.85, (0.17, 0.28, 0.36), (-0.03, 0.33, 0.36), lean=4, step=_STANCE),
     ]),
     "jump": (0.72, True, [
         _key(0.0, (0.24, -0.05, 0.1), pelvis=(0, -0.15, 0), lean=22, feet=(0.11, 0.0)),
@@ -111,19 +112,28 @@ _ACTIONS: dict[str, tuple[float, bool, list[list[float]]]] = {
         _key(0.78, (0.25, 0.03, 0.02), pelvis=(0, 0.03, 0), lean=13, feet=(0.13, 0.05)),
     ]),
     "throw": (2.6, True, [
-        _key(0.0, _REST, _AWAY), _key(0.15, (0.24, 0.15, 0.2), (-0.3, 0.1, -0.05), turn=-25, step=(0.1, -0.1)),
-        _key(0.3, (0.2, 0.2, 0.3), (-0.42, 0.62, -0.2), turn=-50, lean=-4, step=(0.15, -0.15)),
-        _key(0.42, (0.28, 0.02, 0.0), (-0.1, 0.72, 0.38), turn=12, lean=6, step=(0.15, -0.15)),
-        _key(0.52, (0.28, -0.02, -0.1), (0.16, 0.15, 0.42), turn=45, lean=14, step=(0.15, -0.15)),
-        _key(0.68, _REST, (-0.05, 0.0, 0.3), turn=18, lean=5, step=(0.1, -0.1)), _key(0.85, _REST, _AWAY),
+        _key(0.0, (0.24, -0.03, 0.1), (-0.23, -0.03, 0.14), turn=1),
+        _key(0.12, (0.25, -0.03, 0.09), (-0.18, 0.0, 0.18), pelvis=(-0.03, 0, -0.01), turn=5),
+        _key(0.19, (0.28, -0.02, 0.08), (-0.16, 0.08, 0.24), pelvis=(-0.03, 0, -0.02), turn=9),
+        _key(0.25, (0.29, 0.0, 0.02), (-0.21, 0.26, 0.27), turn=11),
+        _key(0.31, (0.29, 0.01, -0.05), (-0.23, 0.47, 0.29), pelvis=(0.05, 0, 0.01), turn=17),
+        _key(0.375, (0.29, 0.02, -0.12), (-0.2, 0.61, 0.25), pelvis=(0.1, 0, 0.01), turn=33),
+        _key(0.44, (0.3, 0.01, -0.16), (0.14, 0.74, 0.19), pelvis=(0.11, 0, 0.03), turn=51, step=(0.0, 0.03)),
+        _key(0.5, (0.25, -0.03, -0.19), (0.42, 0.57, 0.07), pelvis=(0.1, 0, 0.04), turn=60, step=(0.0, 0.08)),
+        _key(0.56, (0.16, -0.06, -0.19), (0.37, 0.26, 0.0), pelvis=(0.1, 0, 0.06), turn=66, step=(0.0, 0.14)),
+        _key(0.625, (0.13, -0.06, -0.19), (0.23, 0.07, 0.11), pelvis=(0.1, 0, 0.07), turn=66, step=(0.0, 0.18)),
+        _key(0.69, (0.17, -0.04, -0.19), (0.0, 0.01, 0.32), pelvis=(0.07, 0, 0.08), turn=58, step=(0.0, 0.17)),
+        _key(0.75, (0.23, -0.02, -0.15), (-0.16, 0.02, 0.36), pelvis=(0.03, 0, 0.08), turn=45, step=(0.0, 0.12)),
+        _key(0.88, (0.26, -0.02, 0.0), (-0.16, -0.03, 0.25), pelvis=(-0.03, 0, 0.04), turn=18, step=(0.0, 0.04)),
     ]),
-    "sit": (2.6, False, [
-        _key(0.0), _key(0.2), _rising(0.45), _seated(0.68),
-        _seated(1.0),
+    "sit": (2.5, False, [
+        _key(0.0), _key(0.16), _key(0.3, (0.2, -0.02, 0.2), pelvis=(0.0, -0.08, -0.15), lean=24.0), _rising(0.45),
+        _key(0.6, (0.14, 0.03, 0.29), pelvis=(0.0, -0.37, -0.39), lean=28.0), _seated(0.8), _seated(1.0),
     ]),
-    "stand": (2.4, False, [
-        _seated(0.0), _seated(0.18), _rising(0.48),
-        _key(0.78), _key(1.0),
+    "stand": (2.1, False, [
+        _seated(0.0), _seated(0.18), _key(0.36, (0.12, 0.06, 0.29), pelvis=(0.0, -0.38, -0.39), lean=26.0),
+        _rising(0.53), _key(0.7, (0.1, -0.08, 0.28), pelvis=(0.0, -0.07, -0.16), lean=36.0),
+        _key(0.85, (0.15, -0.03, 0.24), pelvis=(0.0, -0.02, -0.06), lean=16.0), _key(1.0),
     ]),
     "sit_then_stand": (3.4, True, [
         _key(0.0), _key(0.1), _rising(0.25), _seated(0.38),

@@ -123,7 +123,8 @@ def _film(
     tempo = random.uniform(0.85, 1.18) / action.period_s
     phase = random.uniform(0, 1) if action.loops else -random.uniform(0.0, 0.08)
     span = random.uniform(0.88, 1.08)
-    tremor = random.normal(0, 0.008, (3, 15)) * np.array([1, 1, 1, 80, 80, *[1.4] * 6, 0, 0, 0, 0])
+    # Standing people sway by millimetres: more would look like a motion of its own to a network.
+    tremor = random.normal(0, 0.001, (3, 15)) * np.array([2, 0.5, 2, 250, 250, *[5] * 6, 0, 0, 0, 0])
     beat = random.uniform(0.4, 1.6, 3)
     yaw = random.uniform(-0.9, 0.9)
     distance_m, eye_m = random.uniform(3.0, 3.7), random.uniform(1.0, 1.5)

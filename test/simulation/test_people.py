@@ -23,8 +23,8 @@ def test_there_are_the_eleven_actions_of_the_recordings(shared_data):
 @pytest.mark.parametrize("name", sorted(ACTIONS))
 def test_bones_keep_their_length(name):
     for upper, lower, length in (
-        ("shoulder", "elbow", 0.29),
-        ("elbow", "wrist", 0.27),
+        ("shoulder", "elbow", 0.28),
+        ("elbow", "wrist", 0.26),
         ("hip", "knee", 0.42),
         ("knee", "ankle", 0.41),
     ):
