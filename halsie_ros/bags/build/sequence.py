@@ -77,7 +77,6 @@ def write_sequence(
     counts = {"frames": 0, "labels": 0, "imu": 0, "depth": 0, "poses": 0}
     with BagWriter(args.destination, args.storage, needed_bytes=_needed_bytes(sequence, span)) as writer:
         names = sequence.classes.names if labels and sequence.classes is not None else ()
-        write_static(writer, span[0] + offset_us, metadata, names)
         topic = EventTopic(writer, args.events, sequence.width, sequence.height)
         outlets = _Outlets(writer, counts, frame_calibration, sequence.calibration)
         streams = [_events(sequence, topic, span, offset_us)]
@@ -89,15 +88,19 @@ def write_sequence(
             _timed(5, sequence.depth(), outlets.depth, offset_us),
             _timed(6, sequence.poses(), outlets.pose, offset_us),
         ]
-        progress = Progress(sequence.name, span[1] - span[0])
+        first, last = max(span[0], sequence.span_us[0]), min(span[1], sequence.span_us[1])
+        progress, started = Progress(sequence.name, last - first), False
         for t_us, _, write in heapq.merge(*streams, key=lambda item: item[:2]):
             if t_us > span[1]:
                 break
             if t_us >= span[0]:
+                if not started:  # with the first message: a replay would wait from any earlier time to it
+                    write_static(writer, t_us + offset_us, metadata, names)
+                    started = True
                 write()
-                progress.show(t_us - span[0])
+                progress.show(t_us - first)
         topic.finish()
-        progress.show(span[1] - span[0])
+        progress.show(last - first)
         if not topic.events:
             raise DatasetError(f"{sequence.name}: no events from {span[0]} to {span[1]} us: give another --start")
     return {"bag": str(args.destination), **counts, "events": topic.events, "refused": writer.refused, **metadata}
