@@ -13,6 +13,7 @@ import numpy as np
 
 from halsie_ros.action.clip import Segment
 from halsie_ros.action.inputs import Step, image_input
+from halsie_ros.action.motion_map import descriptor, step_map
 from halsie_ros.action.segments import Segmenter
 from halsie_ros.errors import ModelError, ParameterError
 from halsie_ros.inference.cards import ModelCard, find_model
@@ -34,11 +35,15 @@ class Tokens:
         end_ns: stamp of its last frame.
         image: ``(PLACES, D) float32``.
         motion_and_residual: ``(2 * PLACES, D) float32``.
+        maps: sum of its steps' motion maps, ``(6, 24, 32) float32``.
+        steps: so many.
     """
 
     end_ns: int
     image: np.ndarray
     motion_and_residual: np.ndarray
+    maps: np.ndarray
+    steps: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +107,7 @@ class Encoded:
 
 
 class ActionPipeline:
-    """Runs an action model's graphs (`i_frame`, `p_frame`, `head`).
+    """Runs an action model's graphs: `i_frame`, `p_frame`, `head`, and `motion_map` where the model has it.
 
     Args:
         model: card, name or path.
@@ -139,7 +144,9 @@ class ActionPipeline:
         self.card.verify()
         self.classes = self.card.classes
         self.label_rate_hz, self.confidence, self.min_segments = label_rate_hz, confidence, min_segments
-        self._sessions = {role: open_session(self.card.graph(role), threads=threads) for role in ROLES}
+        for role in ROLES:
+            self.card.graph(role)
+        self._sessions = {role: open_session(self.card.graph(role), threads=threads) for role in self.card.graphs}
         p_frame = self._sessions["p_frame"]
         self._outputs = output_names(p_frame)
         self._fresh = {
@@ -242,7 +249,10 @@ class ActionPipeline:
             for name, value in values.items()
             if name.startswith("spikes_")
         }
-        running = Tokens(end_ns, state.image_tokens, values["tokens"][0])
+        before = state.running
+        maps = step_map(step) if before is None else before.maps + step_map(step)
+        count = 1 if before is None else before.steps + 1
+        running = Tokens(end_ns, state.image_tokens, values["tokens"][0], maps, count)
         return replace(state, membranes=membranes, running=running), spikes
 
     def _scores(self, tokens: list[Tokens]) -> np.ndarray:
@@ -256,6 +266,12 @@ class ActionPipeline:
         inputs = {"i_tokens": i_tokens, "p_tokens": p_tokens, "age_s": age_s, "valid": valid}
         logits = self._sessions["head"].run(None, inputs)[0][0]
         shares = np.exp(logits - logits.max())
+        shares /= shares.sum()
+        expert = self._sessions.get("motion_map")
+        if expert is not None:
+            maps = np.stack([token.maps / token.steps for token in tokens])
+            row = descriptor(maps, age_s[0, wanted - count :])
+            shares = np.maximum(shares + expert.run(None, {"descriptor": row[None]})[0][0] * bool(row.any()), 0)
         return np.asarray(shares / shares.sum(), np.float32)
 
     def _say(self, frame: VideoFrame, state: ActionState, spikes: dict[str, float]) -> ActionScores:
@@ -279,4 +295,7 @@ def _masked(tokens: Tokens, use: tuple[str, ...], places: int) -> Tokens:
     """Tokens with those of the unused modalities set to zero."""
     parts = [tokens.image, tokens.motion_and_residual[:places], tokens.motion_and_residual[places:]]
     image, motion, residual = (part if name in use else np.zeros_like(part) for name, part in zip(MODALITIES, parts))
-    return Tokens(tokens.end_ns, image, np.concatenate([motion, residual]))
+    maps = tokens.maps.copy()
+    maps[:4] *= "motion" in use
+    maps[4:] *= "residual" in use
+    return replace(tokens, image=image, motion_and_residual=np.concatenate([motion, residual]), maps=maps)

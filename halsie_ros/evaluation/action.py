@@ -60,7 +60,7 @@ class EnergyMeter:
         macs = (
             encoded.images * self.costs["i_frame"].macs
             + encoded.steps * self.costs["p_frame"].macs
-            + self.costs["head"].macs
+            + sum(cost.macs for role, cost in self.costs.items() if role in ("head", "motion_map"))
         )
         return energy_mj(macs, encoded.steps * self.costs["p_frame"].accumulates(encoded.spikes)) * 1e-3
 
