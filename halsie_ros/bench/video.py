@@ -100,23 +100,21 @@ def _residuals(packets: list[Packet]) -> Row:
 
 
 def _latency(codec: str, packets: list[Packet]) -> Row:
-    """A live packet to its features, wall clock, 95th percentile."""
+    """A live packet to its features, 95th percentile by the wall clock, and by CPU time in the note."""
     stream, extractor = PacketStream(), FeatureExtractor()
-    times = []
+    times, cpu_times = [], []
     for repeat in range(3):
         for packet in packets:
-            start = time.perf_counter()
+            start, cpu_start = time.perf_counter(), time.process_time()
             for frame in stream.push(packet):
                 extractor.push(frame)
             if repeat:
                 times.append(time.perf_counter() - start)
+                cpu_times.append(time.process_time() - cpu_start)
         stream.reset()
-    return Row(
-        f"video/packet_to_features_p95_{codec}",
-        "ms",
-        sorted(times)[len(times) * 95 // 100] * 1e3,
-        note="640x480; aim 8 ms",
-    )
+    late = len(times) * 95 // 100
+    note = f"640x480, 4 Mbit/s; CPU time {sorted(cpu_times)[late] * 1e3:.2f} ms; aim 8 ms"
+    return Row(f"video/packet_to_features_p95_{codec}", "ms", sorted(times)[late] * 1e3, note=note)
 
 
 def _sparse(codec: str) -> Row:
@@ -165,7 +163,7 @@ def _pictures(count: int, size: tuple[int, int]) -> Iterator[av.VideoFrame]:
     height, width = size
     texture = np.kron(rng.integers(30, 220, (height // 8 + 60, width // 8 + 60)), np.ones((8, 8)))
     for axis in (0, 1):
-        texture = sum(np.roll(texture, step, axis) for step in range(-2, 3)) / 5
+        texture = np.mean([np.roll(texture, step, axis) for step in range(-2, 3)], axis=0)
     for index in range(count):
         left, top = 2 * index % 400, index % 400
         picture = texture[top : top + height, left : left + width] + rng.normal(0, 4, size)

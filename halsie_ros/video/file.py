@@ -152,7 +152,7 @@ class VideoFile:
         stamp_ns = int((shown or 0) * self.info.time_base * 1_000_000_000)
         return Packet(
             self.info.codec, bytes(packet), shown, stamp_ns, packet.is_keyframe, packet.dts, self.info.width,
-            self.info.height, extradata=self._extradata,
+            self.info.height, extradata=self._extradata, hidden=packet.is_discard,
         )  # fmt: skip
 
     @contextmanager

@@ -45,6 +45,7 @@ class Packet:
         width, height: what the sender says, 0 where it says nothing.
         frame_id: passed through.
         extradata: out-of-band parameter sets (files).
+        hidden: decoded because others refer to it, but not shown (before the start of a file's edit list).
     """
 
     codec: str
@@ -57,6 +58,7 @@ class Packet:
     height: int = 0
     frame_id: str = ""
     extradata: bytes = b""
+    hidden: bool = False
 
 
 def codec_of(encoding: str) -> str:

@@ -168,7 +168,8 @@ class PacketStream:
         self.counts[cause] += 1
         if spreads:
             self._refresh = None
-            self._broken = self._broken or reason
+            if not self._broken or self._broken.startswith("joined"):
+                self._broken = reason
         return reason
 
     def _break_late(self, tag: _Tag, cause: str, reason: str) -> str:
@@ -282,7 +283,10 @@ class PacketStream:
         for picture in decoded.pictures:
             tag = self._tags.pop(picture.pts or 0, None)
             if tag and self.limits.allow(picture.width, picture.height):
-                frames += self._settle(self._frame(picture, tag))
+                frame = self._frame(picture, tag)
+                if not tag.packet.hidden:
+                    self.frames += 1
+                    frames += self._settle(frame)
         return frames
 
     def _settle(self, frame: VideoFrame) -> list[VideoFrame]:
@@ -334,7 +338,6 @@ class PacketStream:
         if sight.reference and kind != "B":
             self._reference = luma
         self._follows = not reason
-        self.frames += 1
         return frame
 
     def _clean_start(self, tag: _Tag) -> bool:

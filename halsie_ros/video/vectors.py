@@ -11,6 +11,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from av.sidedata.motionvectors import MotionVectors
 
 CELL = 8  # pixels: the smallest block that FFmpeg exports
 
@@ -69,8 +70,10 @@ class MotionField:
 
 def blocks_of(picture: Any) -> np.ndarray:
     """The motion vectors `(N,) BLOCK` that FFmpeg exported with PyAV's frame; empty where there are none."""
-    side = picture.side_data.get("MOTION_VECTORS")
-    return NO_BLOCKS if side is None else side.to_ndarray().view(BLOCK)
+    for side in picture.side_data:
+        if isinstance(side, MotionVectors):
+            return np.frombuffer(side, BLOCK)  # type: ignore[call-overload]
+    return NO_BLOCKS
 
 
 def as_table(blocks: np.ndarray) -> np.ndarray:
