@@ -7,7 +7,9 @@ packs without padding. A bag carries its definitions, so field order and types a
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import field as member
 from typing import Any
 
 from halsie_ros.errors import CodecError
@@ -87,6 +89,14 @@ class Layout:
 
     fields: tuple[Field, ...]
     aligned: bool
+    _steps: list[tuple[str, str, int, Callable]] = member(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # What `read` needs of each field, without looking up attributes for every message.
+        steps = [
+            (field.name, field.kind, field.size, struct.Struct(field.code or "<I").unpack_from) for field in self.fields
+        ]
+        object.__setattr__(self, "_steps", steps)
 
     def read(self, data: bytes | memoryview) -> dict[str, Any]:
         """The fields' values; a byte array comes as ``(start, end)``, an array of structures as ``(start, count)``.
@@ -104,29 +114,26 @@ class Layout:
         at = start
         values: dict[str, Any] = {}
         try:
-            for field in self.fields:
+            for name, kind, size, unpack_from in self._steps:
                 if self.aligned:
-                    at += (start - at) % field.size
-                if field.kind == "number":
-                    (values[field.name],) = struct.unpack_from(field.code, data, at)
-                    at += field.size
+                    at += (start - at) % size
+                (value,) = unpack_from(data, at)
+                at += size
+                if kind == "number":
+                    values[name] = value
                     continue
-                (length,) = struct.unpack_from("<I", data, at)
-                at += 4
-                if field.kind == "structs":
-                    values[field.name] = (at, length)
+                if kind == "structs":
+                    values[name] = (at, value)
                     break
-                if at + length > len(data):
-                    raise CodecError(
-                        f"message cut short: {field.name} has {length} bytes, {len(data) - at} of them are there"
-                    )
-                if field.kind == "bytes":
-                    values[field.name] = (at, at + length)
+                if at + value > len(data):
+                    raise CodecError(f"message cut short: {name} has {value} bytes, {len(data) - at} of them are there")
+                if kind == "bytes":
+                    values[name] = (at, at + value)
                 else:
-                    values[field.name] = bytes(data[at : at + length]).rstrip(b"\0").decode("utf-8", "replace")
-                at += length
+                    values[name] = bytes(data[at : at + value]).rstrip(b"\0").decode("utf-8", "replace")
+                at += value
         except struct.error:
-            raise CodecError(f"message cut short: {len(data)} bytes end before {field.name}") from None
+            raise CodecError(f"message cut short: {len(data)} bytes end before {name}") from None
         return values
 
     def struct_offsets(self, name: str) -> tuple[dict[str, int], dict[str, int], int, int]:
@@ -144,13 +151,13 @@ class Layout:
         at = end = 0
         for _ in range(4):
             offsets = {}
-            for member in members:
-                if member.kind != "number" or (self.aligned and member.size > 4):
-                    raise CodecError(f"cannot read {name}: its member {member.name} is {member.type}")
+            for item in members:
+                if item.kind != "number" or (self.aligned and item.size > 4):
+                    raise CodecError(f"cannot read {name}: its member {item.name} is {item.type}")
                 if self.aligned:
-                    at += -at % member.size
-                offsets[member.name] = at
-                at += member.size
+                    at += -at % item.size
+                offsets[item.name] = at
+                at += item.size
             elements.append(offsets)
             end = at
         stride = elements[3][members[0].name] - elements[2][members[0].name]

@@ -60,13 +60,14 @@ def columns(room: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 def words16(data: np.ndarray, big_endian: bool) -> np.ndarray:
     """The 16-bit words of ``data`` (n,) uint8, read-only; a view of it unless they are swapped or at odd addresses."""
-    words = data[: len(data) // 2 * 2].view(np.uint16)
+    words = (data[:-1] if len(data) % 2 else data).view(np.uint16)
     if big_endian != (sys.byteorder == "big"):
         words = words.byteswap()
     elif not words.flags.aligned:
         words = words.copy()
     # Numba compiles for writable and read-only arrays apart.
-    words.flags.writeable = False
+    if words.flags.writeable:
+        words.flags.writeable = False
     return words
 
 
