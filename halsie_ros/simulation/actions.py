@@ -97,13 +97,13 @@ _ACTIONS: dict[str, tuple[float, bool, list[list[float]]]] = {
         _key(0.74, (0.12, -0.05, 0.8), pelvis=(0, -0.02, -0.2), lean=66),
         _key(0.86, (0.15, 0.6, 0.7), pelvis=(0, -0.01, -0.1), lean=34),
     ]),
-    "punch": (1.25, True, [
-        _key(0.0, (0.19, 0.08, 0.02), (0.04, 0.57, 0.57), pelvis=(-0.03, 0, -0.015), lean=9, turn=28, step=_STANCE),
-        _key(0.2, (0.19, 0.08, 0.03), (0.03, 0.55, 0.57), pelvis=(-0.03, 0, -0.015), lean=9, turn=27, step=_STANCE),
-        _key(0.35, (0.15, 0.27, 0.34), (-0.08, 0.36, 0.42), lean=4, step=_STANCE),
-        _key(0.5, (-0.06, 0.58, 0.54), (-0.2, 0.25, 0.1), pelvis=(0.035, 0, -0.01), lean=6, turn=-31, step=_STANCE),
-        _key(0.7, (-0.05, 0.56, 0.54), (-0.2, 0.24, 0.11), pelvis=(0.035, 0, -0.01), lean=6, turn=-30, step=_STANCE),
-        _key(0.85, (0.17, 0.28, 0.36), (-0.03, 0.33, 0.36), lean=4, step=_STANCE),
+    "punch": (1.15, True, [
+        _key(0.0, (0.17, 0.24, 0.06), (0.08, 0.54, 0.53), pelvis=(-0.02, -0.002, 0), lean=6, turn=29, step=_STANCE),
+        _key(0.1, (0.18, 0.24, 0.07), (0.08, 0.52, 0.52), pelvis=(-0.02, -0.003, 0), lean=6, turn=27, step=_STANCE),
+        _key(0.27, (0.16, 0.33, 0.27), (-0.08, 0.37, 0.3), pelvis=(0.003, 0, 0.012), lean=4, turn=0, step=_STANCE),
+        _key(0.5, (-0.05, 0.55, 0.54), (-0.17, 0.26, 0.04), pelvis=(0.022, 0.003, -0.01), lean=5, turn=-32, step=_STANCE),
+        _key(0.6, (-0.03, 0.53, 0.52), (-0.18, 0.26, 0.05), pelvis=(0.022, 0.003, 0), lean=5, turn=-31, step=_STANCE),
+        _key(0.78, (0.11, 0.36, 0.34), (-0.12, 0.34, 0.22), pelvis=(0.003, 0.002, 0.012), lean=4, turn=-5, step=_STANCE),
     ]),
     "jump": (0.72, True, [
         _key(0.0, (0.24, -0.05, 0.1), pelvis=(0, -0.15, 0), lean=22, feet=(0.11, 0.0)),
@@ -191,7 +191,11 @@ def _bend(start: np.ndarray, end: np.ndarray, first_m: float, second_m: float, p
     """Middle joint and reachable end of a limb of two bones that bends towards ``pole``."""
     reach = end - start
     distance = float(np.linalg.norm(reach))
-    longest = 0.999 * (first_m + second_m)
+    # Bones give by up to 4 %: a leg that is almost straight stays so, instead of throwing the knee out for a sway
+    # of millimetres.
+    give = min(max(distance / (0.995 * (first_m + second_m)), 0.96), 1.0)
+    first_m, second_m = give * first_m, give * second_m
+    longest = 0.995 * (first_m + second_m)
     if distance > longest:
         reach, distance = reach * (longest / distance), longest
     distance = max(distance, abs(first_m - second_m) + 1e-3)
@@ -213,15 +217,19 @@ def joints(row: np.ndarray) -> np.ndarray:
     neck = pelvis + 0.52 * up
     result = [pelvis, neck, neck + 0.2 * up + 0.02 * ahead]
     spread, lift, *steps = row[11:15]
+    across = np.array([np.cos(0.6 * turn), 0.0, -np.sin(0.6 * turn)])  # the hips follow the shoulders by about so much
     for side, step in zip((1, -1), steps):
-        hip = pelvis + side * 0.095 * np.array([1.0, 0.0, 0.0])
+        hip = pelvis + side * 0.075 * across
         knee, ankle = _bend(
             hip, np.array([side * spread, 0.07 + lift, step]), _THIGH_M, _SHANK_M, np.array([0.1 * side, 0.1, 1.0])
         )
-        result += [hip, knee, ankle, ankle + np.array([0.03 * side, -0.04, 0.15])]
+        toes = side * 0.03 * across + 0.15 * np.array([np.sin(0.6 * turn), 0.0, np.cos(0.6 * turn)])
+        result += [hip, knee, ankle, ankle + toes - np.array([0.0, 0.04, 0.0])]
     for side, wrist in ((1, row[5:8]), (-1, row[8:11])):
-        shoulder = neck + side * 0.17 * left - 0.04 * up
-        pole = np.array([0.5 * side, -0.6, -0.35])
+        shoulder = neck + side * 0.15 * left - 0.05 * up
+        reach = pelvis + wrist - shoulder
+        shoulder = shoulder + 0.05 * reach / (np.linalg.norm(reach) + 1e-9)  # the shoulder follows the hand
+        pole = np.array([0.6 * side, -0.6, -0.5])
         elbow, hand = _bend(shoulder, pelvis + wrist, _UPPER_ARM_M, _FOREARM_M, pole)
         result += [shoulder, elbow, hand]
     return np.array(result)
