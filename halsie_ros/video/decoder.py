@@ -17,8 +17,8 @@ from halsie_ros.errors import VideoError
 # Codecs whose decoders export motion vectors.
 VECTOR_CODECS = ("h264", "mpeg4", "mpeg2video", "mpeg1video")
 
-# FFmpeg's own checks. `aggressive` makes the H.264 decoder check that a slice ends where its data ends; the MPEG-4 decoder would
-# refuse legal streams with it.
+# FFmpeg's own checks. `aggressive` makes the H.264 decoder check that a slice ends where its data ends; the MPEG-4
+# decoder would refuse legal streams with it.
 _CHECKS = "crccheck+bitstream+buffer+careful"
 
 # Their decoders take much damage without a complaint.
@@ -77,7 +77,7 @@ class Decoded:
 
 
 class Decoder:
-    """Decodes packets of one codec as they come, on the calling thread, and holds nothing back that the codec does not."""
+    """Decodes packets of one codec as they come, on the calling thread; holds back only what the codec does."""
 
     def __init__(
         self, codec: str, *, extradata: bytes = b"", size: tuple[int, int] = (0, 0), limits: Limits | None = None
@@ -118,7 +118,7 @@ class Decoder:
     def decode(self, data: bytes | memoryview, number: int) -> Decoded:
         """Decodes one packet; bad or empty data gives a complaint, never an exception.
 
-        `number` comes back as the picture's pts. (PyAV's `opaque` could carry an object, but crashed under load, PyAV 18.1.)
+        `number` comes back as the picture's pts.
         """
         if not len(data):
             return Decoded([], "empty packet")
@@ -131,8 +131,9 @@ class Decoder:
     def ends_with(self, data: bytes) -> bool:
         """Whether the decoding of an I-frame ends where its data ends, by trial decodes.
 
-        Damage that decodes without complaint leaves data unread: then the picture stays the same without the end of its data. Or it
-        needs more than there is: then the picture changes when something is appended (only the newer codecs do not complain).
+        Damage that decodes without complaint leaves data unread: then the picture stays the same without the end of its
+        data. Or it needs more than there is: then the picture changes when something is appended (only the newer codecs
+        do not complain).
         """
         whole = self._trial(data)
         cut = self._trial(data[: len(data) - max(_TAIL, len(data) // 16)])

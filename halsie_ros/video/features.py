@@ -1,24 +1,28 @@
-"""What the action network eats: per-frame and accumulated motion and residual on a fixed small grid, and small I-frames.
+"""What the action network eats: motion and residual on a small grid, per frame and accumulated, and small I-frames.
 
 The format, whatever the codec and the size of the stream (`FeatureFormat` has the sizes; defaults in brackets):
 
-- `image` `(3, ih, iw) uint8` [3, 112, 112], RGB 0..255: the I-frame, squeezed to the size (aspect not kept). Only at I-frames.
-- `motion` `(2, gh, gw) float32` [2, 14, 14]: mean of dx, dy over the grid cell, as a fraction of the picture's width (dx) and
-  height (dy), **per frame** of the stream (divided by the number of frames between picture and reference). Codec convention:
-  from the picture to its reference, so content moving right has negative dx. 0 where intra coded or without vectors.
-- `residual` `(gh*k, gw*k) float32` [56, 56]: mean of |residual| over the residual cell, fraction of full scale (grey levels / 255).
-- `accumulated_motion` `(2, gh, gw) float32`: mean of src(p) - p back to the GOP's I-frame, fraction of width and height (the same
-  sign as `motion`; not divided by the number of frames).
+- `image` `(3, ih, iw) uint8` [3, 112, 112], RGB 0..255: the I-frame, squeezed to the size (aspect not kept). Only at
+  I-frames.
+- `motion` `(2, gh, gw) float32` [2, 14, 14]: mean of dx, dy over the grid cell, as a fraction of the picture's width
+  (dx) and height (dy), **per frame** of the stream (divided by the number of frames between picture and reference).
+  Codec convention: from the picture to its reference, so content moving right has negative dx. 0 where intra coded or
+  without vectors.
+- `residual` `(gh*k, gw*k) float32` [56, 56]: mean of |residual| over the residual cell, fraction of full scale (grey
+  levels / 255).
+- `accumulated_motion` `(2, gh, gw) float32`: mean of src(p) - p back to the GOP's I-frame, fraction of width and height
+  (the same sign as `motion`; not divided by the number of frames).
 - `accumulated_residual` `(gh*k, gw*k) float32`: mean of |I_t(p) - I_0(src(p))| / 255.
 
-At an I-frame the four are zero. Axis 0 of motion is (x, y), then rows from the top, columns from the left. All cells are means
-over a lattice of 4 x 4 points per residual cell (our choice: the cost does not grow with the picture); vectors are read at the
-point and rounded to whole pixels. The mean is of absolute residuals (our choice: signed ones cancel in a cell).
+At an I-frame the four are zero. Axis 0 of motion is (x, y), then rows from the top, columns from the left. All cells
+are means over a lattice of 4 x 4 points per residual cell (our choice: the cost does not grow with the picture);
+vectors are read at the point and rounded to whole pixels. The mean is of absolute residuals (our choice: signed ones
+cancel in a cell).
 
-`FeatureExtractor.push(frame)` gives `FrameFeatures` for trusted I- and P-frames, None otherwise (untrusted, B-frames). Codecs
-without vectors (HEVC, VP9, AV1) give motion 0 and plain differences as residual; `compensated` says which.
-A GOP that goes on for more than `max_steps` P-frames is cut: the frame's decoded picture starts a new one (endless GOP), as does the
-first trusted P-frame of a stream that recovers by intra refresh. Such features have type "I" too.
+`FeatureExtractor.push(frame)` gives `FrameFeatures` for trusted I- and P-frames, None otherwise (untrusted, B-frames).
+Codecs without vectors (HEVC, VP9, AV1) give motion 0 and plain differences as residual; `compensated` says which. A GOP
+that goes on for more than `max_steps` P-frames is cut: the frame's decoded picture starts a new one (endless GOP), as
+does the first trusted P-frame of a stream that recovers by intra refresh. Such features have type "I" too.
 `stack(features)` makes the arrays of one GOP: image, and motion/residual/... with a leading time axis.
 """
 
@@ -199,7 +203,7 @@ def _lattice_pass(
     accumulated_motion: np.ndarray,
     accumulated_residual: np.ndarray,
 ) -> None:
-    """One picture's pass over the lattice: displacement to the I-frame as src_t(p) - p, CoViAR's recursion at lattice points."""
+    """One picture's pass over the lattice: src_t(p) - p by CoViAR's recursion, at lattice points."""
     height, width = luma.shape
     rows, columns = before.shape[1], before.shape[2]
     pitch_y, pitch_x = height / rows, width / columns

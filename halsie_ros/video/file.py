@@ -98,9 +98,10 @@ class VideoFile:
         yield from stream.flush()
 
     def gops(self, count: int, frames_per_gop: int) -> Iterator[list[VideoFrame]]:
-        """Sparse reading: `count` GOPs spread evenly over the file, of each the I-frame and what follows, `frames_per_gop` in all.
+        """Sparse reading: `count` GOPs spread evenly over the file, of each the first `frames_per_gop` frames.
 
-        Seeks to the keyframe before each place and decodes no further than needed. A GOP that two places share comes once.
+        Seeks to the keyframe before each place and decodes no further than needed. A GOP that two places share comes
+        once.
         """
         if count < 1 or frames_per_gop < 1:
             raise VideoError(f"{count} GOPs of {frames_per_gop} frames cannot be read: both must be at least 1")
@@ -142,7 +143,7 @@ class VideoFile:
         return frames + [frame for frame in stream.flush() if frame.trusted and frames][: length - len(frames)]
 
     def _unpack(self, packet: av.Packet) -> list[av.Packet]:
-        """MPEG-4 in AVI packs a P- and a B-frame into one packet, and a stand-in into the next; FFmpeg's filter undoes it."""
+        """MPEG-4 in AVI packs a P- and a B-frame into one packet, a stand-in into the next; FFmpeg undoes it."""
         if self._unpacker is None:
             return [packet] if packet.size else []
         return [part for part in self._unpacker.filter(packet if packet.size else None) if part.size]

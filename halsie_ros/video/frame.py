@@ -28,10 +28,11 @@ class VideoFrame:
         trusted: False when the picture may differ from what the encoder meant.
         reason: why not; "" when trusted.
         vectors_use: "all": the vectors refer to `reference_luma`. "checked": they may refer to other pictures (several
-            references, interlaced), so only those that predict better than no motion are used. "none": no vectors, a B-frame,
-            or no reference.
+            references, interlaced), so only those that predict better than no motion are used. "none": no vectors, a
+            B-frame, or no reference.
         luma: `(H, W) uint8`; the high 8 bits of deeper video.
-        reference_luma: `(H, W) uint8` of the last picture that later ones may refer to; None at the start and after a change of size.
+        reference_luma: `(H, W) uint8` of the last picture that later ones may refer to; None at the start and after a
+            change of size.
     """
 
     type: str
@@ -57,7 +58,7 @@ class VideoFrame:
 
     @cached_property
     def motion(self) -> MotionField:
-        """The vectors to the reference picture on the grid of 8 x 8 cells, as `vectors_use` says; without any, all still."""
+        """The vectors to the reference picture on the grid of 8 x 8 cells; all still where none is usable."""
         if self.vectors_use == "none" or self.reference_luma is None:
             return MotionField.still(self.height, self.width)
         field = MotionField.of(self.vectors, self.height, self.width)
@@ -65,7 +66,7 @@ class VideoFrame:
 
     @cached_property
     def residual(self) -> np.ndarray | None:
-        """`(H, W) int16` grey levels against the reference picture; None for I-frames and where there is no reference."""
+        """`(H, W) int16` grey levels against the reference picture; None for I-frames and without a reference."""
         if self.type == "I" or self.reference_luma is None:
             return None
         return residual(self.luma, self.reference_luma, self.motion)

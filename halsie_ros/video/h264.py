@@ -1,7 +1,7 @@
 """H.264: parameter sets and slice headers (ITU-T H.264, 7.3), and the picture sequence they tell.
 
-Two counters show a loss without any help from the transport: frame_num (7.4.3: one up per reference picture) and the picture
-order count (8.2.1.1).
+Two counters show a loss without any help from the transport: frame_num (7.4.3: one up per reference picture) and the
+picture order count (8.2.1.1).
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Pps:
 class Slice:
     """The head of a slice (7.3.3), up to the reference picture marking.
 
-    `active` counts the pictures of list 0 that its blocks may refer to; `restarts` says that frame_num starts again after it
-    (memory management operation 5).
+    `active` counts the pictures of list 0 that its blocks may refer to; `restarts` says that frame_num starts again
+    after it (memory management operation 5).
     """
 
     first_block: int
@@ -274,7 +274,8 @@ class H264Reader:
         return sight
 
     def _check_order(self, head: Slice, sps: Sps, sight: Sight) -> None:
-        # 8.2.1.1: the most significant part is the one that brings the picture nearest to the previous reference picture.
+        # 8.2.1.1: the most significant part is the one that brings the picture nearest to the previous reference
+        # picture.
         half = 1 << (sps.order_bits - 1)
         step = (head.order - self._order + half) % (2 * half) - half
         self._order += step

@@ -1,7 +1,7 @@
 """HEVC: NAL unit types and the picture size (ITU-T H.265, 7.3.1 and 7.3.2.2).
 
-Every HEVC slice lists the pictures that it needs (the reference picture set), and FFmpeg complains when one is missing; its
-counter is not read here.
+Every HEVC slice lists the pictures that it needs (the reference picture set), and FFmpeg complains when one is missing;
+its counter is not read here.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ _SEQUENCE_EXTENSION = 1
 
 
 class Mpeg12Reader:
-    """Reads picture types and sizes; these codecs count pictures only within a GOP, so losses show in the time alone."""
+    """Reads picture types and sizes; these codecs count pictures only within a GOP, so time must show a loss."""
 
     def __init__(self, extradata: bytes = b"") -> None:
         """`extradata`: the sequence header of a file; empty for a live stream."""

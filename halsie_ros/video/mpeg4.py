@@ -1,7 +1,7 @@
 """MPEG-4 part 2: video object layer and VOP headers (ISO/IEC 14496-2, 6.2.3 and 6.2.5), and the VOP time.
 
-A VOP says when it is shown: seconds passed since the previous reference VOP's second (modulo_time_base) and a fraction. That clock
-is the only sign of a lost packet in the stream itself.
+A VOP says when it is shown: seconds passed since the previous reference VOP's second (modulo_time_base) and a fraction.
+That clock is the only sign of a lost packet in the stream itself.
 """
 
 from __future__ import annotations

@@ -22,9 +22,9 @@ _SHAFT, _TIP = (255, 220, 0), (255, 40, 40)
 def draw_gop(frames: Sequence[VideoFrame]) -> np.ndarray:
     """Draws a GOP, I-frame first, as `(rows, columns, 3) uint8` RGB.
 
-    The upper row: the I-frame and up to three later pictures spread over the GOP, each with its vectors as arrows (yellow, red at
-    the end in the reference picture). The lower row: the I-frame's luma and the pictures' residuals, three times amplified around
-    middle grey.
+    The upper row: the I-frame and up to three later pictures spread over the GOP, each with its vectors as arrows
+    (yellow, red at the end in the reference picture). The lower row: the I-frame's luma and the pictures' residuals,
+    three times amplified around middle grey.
 
     Raises:
         VideoError: there are no frames, or the first is no I-frame.
@@ -47,7 +47,7 @@ def draw_gop(frames: Sequence[VideoFrame]) -> np.ndarray:
 
 
 def with_arrows(image: np.ndarray, frame: VideoFrame) -> np.ndarray:
-    """The image `(H, W, 3) uint8` with an arrow per 16 x 16 pixels, from a cell to its place in the reference picture."""
+    """The image `(H, W, 3) uint8` with an arrow per 16 x 16 pixels, from a cell to its place in the reference."""
     out = image.copy()
     vectors = frame.motion.vectors
     height, width = out.shape[:2]

@@ -1,8 +1,8 @@
 """Whether a decoded picture looks as its neighbours do.
 
-Some damage decodes without any complaint: arithmetic coding turns it into other, legal symbols. What comes out has block edges where
-there were none, or differs from the picture before as a whole. This is a second line of defence and a statistical one: it finds large
-damage, not all, and takes a new scene within a GOP for damage.
+Some damage decodes without any complaint: arithmetic coding turns it into other, legal symbols. What comes out has
+block edges where there were none, or differs from the picture before as a whole. This is a second line of defence and a
+statistical one: it finds large damage, not all, and takes a new scene within a GOP for damage.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import numpy as np
 from halsie_ros.video.vectors import CELL
 
 _REMEMBERED = 32  # trusted pictures
-# A picture may exceed the most of them by these factors (our choice, measured on the test streams and real ones); below the floors,
-# in grey levels, nothing is visible. Fewer pictures than _FEW say nothing: P-frames may be more blocky than the first I-frame.
+# A picture may exceed the most of them by these factors (our choice, measured on the test streams and real ones); below
+# the floors, in grey levels, nothing is visible. Fewer pictures than _FEW say nothing: P-frames may be more blocky than
+# the first I-frame.
 _FEW = 4
 _EDGES, _EDGES_FLOOR = 1.3, 3.0
 _EDGES_NOISE = 8.0  # over the square root of the number of edges: the measure is noisier in small pictures
@@ -87,9 +88,10 @@ class Plausibility:
 
 @numba.njit(cache=True, nogil=True)
 def _edge_excess(luma: np.ndarray, skip: int) -> float:
-    """Steps across the edges of the 8 x 8 grid, less the steps beside them: the level that 3 % of the edges exceed, quarter levels.
+    """Steps across the edges of the 8 x 8 grid, less the steps beside them: what 3 % of them exceed, in grey levels.
 
-    Every `skip`-th block in both directions is read, of it every other row or column. (Casts are to int32: numba's int() of a uint8 stays unsigned, and differences wrap.)
+    Every `skip`-th block in both directions is read, of it every other row or column. (Casts are to int32: numba's
+    int() of a uint8 stays unsigned, and differences wrap.)
     """
     height, width = luma.shape
     counts = np.zeros(_LEVELS * 4, np.int64)

@@ -1,8 +1,8 @@
 """Residuals and back-traced accumulation, from decoded luma and motion vectors.
 
-FFmpeg exports no residuals, so they are rebuilt: residual(p) = picture(p) - reference(p + vector(p)), with vectors rounded to
-whole pixels and places outside the picture clamped to its border, as the codecs do. A cell without a vector is compared with
-its own place. The encoder's own residual differs by its sub-pixel filter and by the quantization.
+FFmpeg exports no residuals, so they are rebuilt: residual(p) = picture(p) - reference(p + vector(p)), with vectors
+rounded to whole pixels and places outside the picture clamped to its border, as the codecs do. A cell without a vector
+is compared with its own place. The encoder's own residual differs by its sub-pixel filter and by the quantization.
 
 Accumulation follows CoViAR (Wu et al., CVPR 2018, section 3.2): src_0(p) = p; src_t(p) = src_{t-1}(p + vector_t(p));
 motion_t(p) = p - src_t(p); residual_t(p) = I_t(p) - I_0(src_t(p)).
@@ -26,8 +26,8 @@ def residual(luma: np.ndarray, reference: np.ndarray, field: MotionField) -> np.
 def without_misfits(field: MotionField, luma: np.ndarray, reference: np.ndarray) -> MotionField:
     """The field without the vectors that predict their cell worse than no motion does.
 
-    With several reference pictures FFmpeg does not say which one a vector refers to. One that refers to another picture predicts
-    badly from this one, and is dropped here (its cell becomes still and not coded).
+    With several reference pictures FFmpeg does not say which one a vector refers to. One that refers to another picture
+    predicts badly from this one, and is dropped here (its cell becomes still and not coded).
     """
     vectors, coded = field.vectors.copy(), field.coded.copy()
     _drop_misfits(luma, reference, vectors, coded)

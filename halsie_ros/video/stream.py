@@ -1,8 +1,9 @@
 """Encoded packets in, decoded pictures with motion and trust out.
 
-FFmpeg flags almost no loss, so trust comes from the stream's own sequence: times, H.264's frame_num and picture order count,
-MPEG-4's VOP time, parameter sets, and FFmpeg's complaints. After a break every picture is untrusted until a clean start (an IDR, an
-I-frame that later pictures cannot look past, the end of an intra refresh). Nothing here raises on a bad packet.
+FFmpeg flags almost no loss, so trust comes from the stream's own sequence: times, H.264's frame_num and picture order
+count, MPEG-4's VOP time, parameter sets, and FFmpeg's complaints. After a break every picture is untrusted until a
+clean start (an IDR, an I-frame that later pictures cannot look past, the end of an intra refresh). Nothing here raises
+on a bad packet.
 """
 
 from __future__ import annotations
@@ -44,9 +45,8 @@ class PacketStream:
     """Decodes one live stream or file, packet by packet in decoding order.
 
     Attributes:
-        counts: what happened, by cause: "joined", "lost", "damaged", "headers", "duplicate", "late", "time_reset", "empty",
-            "too_large", "codec_changed", "size_changed", "parameters_changed",
-            "implausible", "endless_gop".
+        counts: what happened, by cause: "joined", "lost", "damaged", "headers", "duplicate", "late", "time_reset",
+            "empty", "too_large", "codec_changed", "size_changed", "parameters_changed", "implausible", "endless_gop".
         frames, untrusted: pictures given out, and those of them that are untrusted.
     """
 
@@ -290,7 +290,7 @@ class PacketStream:
         return frames
 
     def _settle(self, frame: VideoFrame) -> list[VideoFrame]:
-        """Holds B-frames until the later picture that they refer to has been looked at; where it is bad, so are they."""
+        """Holds B-frames until the later picture that they refer to was looked at; where it is bad, so are they."""
         if frame.type == "B" and frame.trusted and self._reorders and len(self._held) < _MOST_HELD:
             self._held.append(frame)
             return []
@@ -329,8 +329,8 @@ class PacketStream:
             self._step += 1
         frame = VideoFrame(
             type=kind, keyframe=sight.starts, pts=tag.packet.pts, stamp_ns=tag.packet.stamp_ns, index=self.frames,
-            gop=self._gop, step=self._step, width=picture.width, height=picture.height, trusted=not reason, reason=reason,
-            luma=luma, reference_luma=reference, picture=picture,
+            gop=self._gop, step=self._step, width=picture.width, height=picture.height, trusted=not reason,
+            reason=reason, luma=luma, reference_luma=reference, picture=picture,
         )  # fmt: skip
         if reference is not None and kind == "P" and tag.packet.codec in VECTOR_CODECS:
             several = sight.several_references or picture.interlaced_frame

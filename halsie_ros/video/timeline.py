@@ -12,8 +12,9 @@ _JITTER = 0.15  # of an interval: a step this near to a whole number of interval
 class Timeline:
     """Learns a stream's usual interval and notices a pause, in output order.
 
-    Times are in any unit. Of streams that pause by whole intervals nobody can say whether a picture was lost or never sent; such a
-    pause counts as a loss (our choice). Where steps are uneven in themselves, only a step longer than all remembered ones does.
+    Times are in any unit. Of streams that pause by whole intervals nobody can say whether a picture was lost or never
+    sent; such a pause counts as a loss (our choice). Where steps are uneven in themselves, only a step longer than all
+    remembered ones does.
 
     Attributes:
         pause: missing pictures before the newest one, as far as its time tells; 0 for none.

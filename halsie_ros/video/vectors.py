@@ -43,7 +43,8 @@ class MotionField:
 
     Attributes:
         vectors: `(2, rows, columns) float32`, pixels: dx, dy to the reference; 0 where a cell has no vector.
-        coded: `(rows, columns) bool`: the cell is predicted from an earlier picture (False: intra, or only from a later one).
+        coded: `(rows, columns) bool`: the cell is predicted from an earlier picture (False: intra, or only from a later
+            one).
     """
 
     vectors: np.ndarray

@@ -21,11 +21,11 @@ LENGTH = 60
 # Name: FFmpeg's encoder, its options.
 STREAMS: dict[str, tuple[str, dict[str, str]]] = {
     "h264": ("libx264", {"preset": "veryfast", "tune": "zerolatency", "x264-params": "scenecut=0:ref=1"}),
-    "h264_cavlc": ("libx264", {"preset": "ultrafast", "profile": "baseline", "tune": "zerolatency", "x264-params": "sliced-threads=0:scenecut=0"}),
+    "h264_cavlc": ("libx264", {"preset": "ultrafast", "tune": "zerolatency", "x264-params": "scenecut=0"}),
     "h264_b": ("libx264", {"preset": "medium", "x264-params": "scenecut=0:open-gop=0"}),
     "mpeg4": ("mpeg4", {"qscale": "4"}),
     "mpeg4_b": ("mpeg4", {"qscale": "4", "bf": "2"}),
-    "hevc": ("libx265", {"preset": "ultrafast", "tune": "zerolatency", "x265-params": "log-level=none:pools=none:scenecut=0"}),
+    "hevc": ("libx265", {"preset": "ultrafast", "tune": "zerolatency", "x265-params": "log-level=none:pools=none"}),
     "mpeg2": ("mpeg2video", {"qscale": "4"}),
     "vp9": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}),
 }  # fmt: skip
@@ -34,7 +34,7 @@ CODEC = {"libx264": "h264", "mpeg4": "mpeg4", "libx265": "hevc", "mpeg2video": "
 
 @dataclass(frozen=True)
 class Coded:
-    """A coded stream: packets in decoding order (stamp_ns is the picture's number), clean lumas and types by that number."""
+    """A coded stream: packets in decoding order (stamp_ns is the picture's number), lumas and types by number."""
 
     packets: tuple[Packet, ...]
     lumas: dict[int, np.ndarray]
@@ -245,8 +245,14 @@ FAULTS: dict[str, Fault] = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a spoiled stream gave: pictures trusted although bad (number, error, fault), good ones outside the span, and of those
-    the distrusted."""
+    """What a spoiled stream gave.
+
+    Attributes:
+        undetected: number and error of pictures that are trusted although bad.
+        bad: pictures that differ by more than 2 grey levels.
+        good_outside: good pictures outside the span from the damage to the next clean I-frame.
+        distrusted_outside: those of them that are untrusted, and why.
+    """
 
     undetected: list[tuple[int, float]]
     bad: int

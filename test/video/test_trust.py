@@ -9,9 +9,9 @@ from halsie_ros.video.stream import PacketStream
 
 STREAMS = ("h264", "h264_cavlc", "h264_b", "mpeg4", "mpeg4_b", "mpeg2")  # three codecs
 FAULTS = (
-    "lost", "lost_many", "lost_often", "lost_intra", "damaged", "damaged_run", "damaged_intra", "flipped_bit", "truncated",
-    "duplicate", "reordered", "joined", "time_reset", "time_reset_after_loss", "empty", "no_parameter_sets", "other_size",
-    "other_codec",
+    "lost", "lost_many", "lost_often", "lost_intra", "damaged", "damaged_run", "damaged_intra", "flipped_bit",
+    "truncated", "duplicate", "reordered", "joined", "time_reset", "time_reset_after_loss", "empty",
+    "no_parameter_sets", "other_size", "other_codec",
 )  # fmt: skip
 SEEDS = (0, 1)
 OF_TRANSPORT = tuple(f for f in FAULTS if not f.startswith(("damaged", "flipped", "truncated")))
