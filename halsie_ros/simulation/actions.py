@@ -101,7 +101,7 @@ _ACTIONS: dict[str, tuple[float, bool, list[list[float]]]] = {
         _key(0.0, (0.17, 0.24, 0.06), (0.08, 0.54, 0.53), pelvis=(-0.02, -0.002, 0), lean=6, turn=29, step=_STANCE),
         _key(0.1, (0.18, 0.24, 0.07), (0.08, 0.52, 0.52), pelvis=(-0.02, -0.003, 0), lean=6, turn=27, step=_STANCE),
         _key(0.27, (0.16, 0.33, 0.27), (-0.08, 0.37, 0.3), pelvis=(0.003, 0, 0.012), lean=4, turn=0, step=_STANCE),
-        _key(0.5, (-0.05, 0.55, 0.54), (-0.17, 0.26, 0.04), pelvis=(0.02, 0.003, -0.01), lean=5, turn=-32, step=_STANCE),
+        _key(0.5, (-0.05, 0.55, 0.54), (-0.17, 0.26, 0.04), pelvis=(0.02, 0, -0.01), lean=5, turn=-32, step=_STANCE),
         _key(0.6, (-0.03, 0.53, 0.52), (-0.18, 0.26, 0.05), pelvis=(0.02, 0.003, 0), lean=5, turn=-31, step=_STANCE),
         _key(0.78, (0.11, 0.36, 0.34), (-0.12, 0.34, 0.22), pelvis=(0, 0.002, 0.012), lean=4, turn=-5, step=_STANCE),
     ]),

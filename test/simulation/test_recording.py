@@ -1,12 +1,13 @@
 """Recordings: timing, order, reproducibility, events that belong to the motion."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from halsie_ros.errors import ParameterError
 from halsie_ros.simulation.recording import record_scene
 from halsie_ros.simulation.street import demo_seed
-import itertools
 
 SMALL = {"width": 64, "height": 48, "max_rate_hz": 100.0}
 
