@@ -7,6 +7,8 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
@@ -219,3 +221,27 @@ def test_a_graph_that_is_not_the_cards_is_refused(start, tmp_path, repository):
     process = node(start, f"model:={tmp_path / 'halsie_scene.yaml'}")
     assert process.wait() == 1
     assert "sha256" in process.output and process.output.count("\n") == 1
+
+
+def test_a_lifecycle_manager_may_start_stop_and_start_it_again(start, probe, camera):
+    process = node(start, "autostart:=false", namespace="managed")
+    client = probe.node.create_client(ChangeState, "/managed/segmentation/change_state")
+    probe.spin_until(client.service_is_ready)
+
+    def change(transition):
+        future = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
+        probe.spin_until(future.done, 60.0)
+        return future.result().success
+
+    assert change(Transition.TRANSITION_CONFIGURE) and change(Transition.TRANSITION_ACTIVATE)
+    eyes = camera("managed")
+    eyes.expect(eyes.send(1_000, 2))
+    assert change(Transition.TRANSITION_DEACTIVATE)
+    until_told(probe, namespace="managed/", message="not active", level=3)
+    assert change(Transition.TRANSITION_ACTIVATE)
+    probe.spin_until(eyes.images.get_subscription_count)
+    again = camera("managed")
+    again.expect(again.send(5_000, 2))
+    assert change(Transition.TRANSITION_DEACTIVATE) and change(Transition.TRANSITION_CLEANUP)
+    assert process.stop(signal.SIGINT, 2) == 0
+    assert "Traceback" not in process.output
