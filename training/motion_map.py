@@ -2,8 +2,8 @@
 
     python -m training.motion_map CONFIG --data CACHES --model models/actions_mhad.yaml [--hold-out subject06,subject07]
 
-Scores are ``weight * exp(2 g (x S' - 1)) A`` for descriptors S of the training clips; the pipeline adds them to the
-network's probabilities. Mirrored copies are added where the recipe says that mirroring keeps the label.
+Scores are ``weight * exp(2 g (x P S' - 1)) A`` for projected descriptors S of the training clips; the pipeline adds
+them to the network's probabilities. Shifted copies are added, and mirrored ones where mirroring keeps the label.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ import yaml
 from onnx import TensorProto, helper, numpy_helper
 
 from halsie_ros.action.inputs import Step
-from halsie_ros.action.motion_map import SIZE, descriptor, step_map
+from halsie_ros.action.motion_map import descriptor, step_map
 from halsie_ros.cli.output import write_atomically
 from training.action import Recipe
 from training.action_data import ClipSource
 from training.export import OPSET
 
+SHIFTS = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))
 
-def clip_descriptor(source: ClipSource, clip: int, gops: int, *, mirrored: bool = False) -> np.ndarray:
-    """``(SIZE,)`` of one clip, as the pipeline would make it."""
+
+def clip_maps(source: ClipSource, clip: int, gops: int) -> tuple[np.ndarray, np.ndarray]:
+    """Maps ``(K, 6, 24, 32)`` and ages ``(K,)`` of one clip, as the pipeline would make them."""
     arrays = source.gops(clip, gops, None)
     maps = []
     for motion, residual, dt_us in zip(arrays["motion"], arrays["residual"], arrays["dt_us"]):
@@ -36,17 +38,19 @@ def clip_descriptor(source: ClipSource, clip: int, gops: int, *, mirrored: bool 
             if dt > 0
         ]
         maps.append(np.mean(steps, 0) if steps else np.zeros((6, 24, 32), np.float32))
-    stack = np.stack(maps)
-    if mirrored:
-        stack = stack[:, [2, 1, 0, 3, 4, 5], :, ::-1]
-    return descriptor(stack, arrays["end_s"][-1] - arrays["end_s"])
+    return np.stack(maps), arrays["end_s"][-1] - arrays["end_s"]
+
+
+def mirrored(maps: np.ndarray) -> np.ndarray:
+    """Maps of the mirrored clip."""
+    return maps[:, [2, 1, 0, 3, 4, 5], :, ::-1]
 
 
 def fit(x: np.ndarray, labels: np.ndarray, classes: int, *, sharpness: float, ridge: float) -> tuple[float, np.ndarray]:
     """Kernel ridge regression.
 
     Args:
-        x: descriptors ``(N, SIZE)``.
+        x: projected descriptors ``(N, D)``, of length 1 or a little less.
         labels: ``(N,)``.
         classes: C.
         sharpness: of the Gaussian kernel, in inverse median squared distances.
@@ -61,10 +65,11 @@ def fit(x: np.ndarray, labels: np.ndarray, classes: int, *, sharpness: float, ri
     return g, np.linalg.solve(kernel, np.eye(classes)[labels])
 
 
-def graph(x: np.ndarray, g: float, coefficients: np.ndarray, weight: float) -> onnx.ModelProto:
-    """The expert as a graph: `descriptor` ``(1, SIZE)`` to `scores` ``(1, C)``."""
+def graph(projection: np.ndarray, x: np.ndarray, g: float, coefficients: np.ndarray, weight: float) -> onnx.ModelProto:
+    """The expert as a graph: `descriptor` ``(1, times * SIZE_PER_TIME)`` to `scores` ``(1, C)``."""
     classes = coefficients.shape[1]
     initializers = [
+        numpy_helper.from_array(projection.astype(np.float16), "projection_half"),
         numpy_helper.from_array(x.T.astype(np.float16), "support_half"),
         numpy_helper.from_array((coefficients * weight).astype(np.float32), "coefficients"),
         numpy_helper.from_array(np.float32(1), "one"),
@@ -72,7 +77,9 @@ def graph(x: np.ndarray, g: float, coefficients: np.ndarray, weight: float) -> o
     ]
     nodes = [
         helper.make_node("Cast", ["support_half"], ["support"], "cast", to=TensorProto.FLOAT),
-        helper.make_node("MatMul", ["descriptor", "support"], ["likeness"], "likeness"),
+        helper.make_node("Cast", ["projection_half"], ["projection"], "cast_projection", to=TensorProto.FLOAT),
+        helper.make_node("MatMul", ["descriptor", "projection"], ["projected"], "projected"),
+        helper.make_node("MatMul", ["projected", "support"], ["likeness"], "likeness"),
         helper.make_node("Sub", ["likeness", "one"], ["below"], "below"),
         helper.make_node("Mul", ["below", "slope"], ["exponent"], "exponent"),
         helper.make_node("Exp", ["exponent"], ["kernel"], "kernel"),
@@ -80,7 +87,7 @@ def graph(x: np.ndarray, g: float, coefficients: np.ndarray, weight: float) -> o
     ]
     value = helper.make_tensor_value_info
     body = helper.make_graph(
-        nodes, "motion_map", [value("descriptor", TensorProto.FLOAT, [1, SIZE])],
+        nodes, "motion_map", [value("descriptor", TensorProto.FLOAT, [1, len(projection)])],
         [value("scores", TensorProto.FLOAT, [1, classes])], initializers,
     )  # fmt: skip
     model = helper.make_model(body, producer_name="halsie_ros", opset_imports=[helper.make_opsetid("", OPSET)])
@@ -95,24 +102,31 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the caches")
     parser.add_argument("--model", type=Path, required=True, help="the card that gets the expert")
     parser.add_argument("--hold-out", default="", help="groups that are left out, separated by commas")
+    parser.add_argument("--gops", type=int, default=8)
+    parser.add_argument("--times", type=int, default=4)
+    parser.add_argument("--components", type=int, default=512, help="to which descriptors are projected")
     parser.add_argument("--sharpness", type=float, default=1.0)
     parser.add_argument("--ridge", type=float, default=0.1)
     parser.add_argument("--weight", type=float, default=3.0, help="against the network's probabilities (%(default)s)")
     args = parser.parse_args()
     recipe = Recipe.of(yaml.safe_load(args.config.read_text()))
-    gops = int(recipe.model.get("gops", 8))
     rows, labels = [], []
     for given in recipe.data:
         source = given.open(args.data)
         for clip, (label, group) in enumerate(zip(source.labels, source.groups)):
             if group in args.hold_out.split(","):
                 continue
-            for mirrored in (False, True) if recipe.mirror == "same" and given.validate else (False,):
-                rows.append(clip_descriptor(source, clip, gops, mirrored=mirrored))
-                labels.append(recipe.classes.index(label))
+            maps, age_s = clip_maps(source, clip, args.gops)
+            for view in (maps, mirrored(maps)) if recipe.mirror == "same" and given.validate else (maps,):
+                for shift in SHIFTS if given.validate else SHIFTS[:1]:
+                    rows.append(descriptor(view, age_s, args.times, shift))
+                    labels.append(recipe.classes.index(label))
     x = np.stack(rows)
+    _, vectors = np.linalg.eigh((x.T @ x).astype(np.float64))
+    projection = vectors[:, ::-1][:, : args.components].astype(np.float32)
+    x = x @ projection
     g, coefficients = fit(x, np.array(labels), len(recipe.classes), sharpness=args.sharpness, ridge=args.ridge)
-    content = graph(x, g, coefficients, args.weight).SerializeToString()
+    content = graph(projection, x, g, coefficients, args.weight).SerializeToString()
     card = yaml.safe_load(args.model.read_text())
     file = f"{card['name']}_motion_map.onnx"
     write_atomically(args.model.parent / file, content)

@@ -13,7 +13,7 @@ import numpy as np
 
 from halsie_ros.action.clip import Segment
 from halsie_ros.action.inputs import Step, image_input
-from halsie_ros.action.motion_map import descriptor, step_map
+from halsie_ros.action.motion_map import SIZE_PER_TIME, descriptor, step_map
 from halsie_ros.action.segments import Segmenter
 from halsie_ros.errors import ModelError, ParameterError
 from halsie_ros.inference.cards import ModelCard, find_model
@@ -147,6 +147,8 @@ class ActionPipeline:
         for role in ROLES:
             self.card.graph(role)
         self._sessions = {role: open_session(self.card.graph(role), threads=threads) for role in self.card.graphs}
+        expert = self._sessions.get("motion_map")
+        self._times = expert.get_inputs()[0].shape[1] // SIZE_PER_TIME if expert else 0
         p_frame = self._sessions["p_frame"]
         self._outputs = output_names(p_frame)
         self._fresh = {
@@ -270,7 +272,7 @@ class ActionPipeline:
         expert = self._sessions.get("motion_map")
         if expert is not None:
             maps = np.stack([token.maps / token.steps for token in tokens])
-            row = descriptor(maps, age_s[0, wanted - count :])
+            row = descriptor(maps, age_s[0, wanted - count :], self._times)
             shares = np.maximum(shares + expert.run(None, {"descriptor": row[None]})[0][0] * bool(row.any()), 0)
         return np.asarray(shares / shares.sum(), np.float32)
 
