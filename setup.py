@@ -10,6 +10,7 @@ REQUIREMENTS = ["numpy>=1.26", "numba>=0.61", "onnxruntime>=1.20", "av>=14", "py
 EXTRAS = {
     "bags": ["rosbags>=0.10,<0.12", "mcap>=1.2"],
     "data": ["h5py>=3.10", "hdf5plugin>=4.4", "Pillow>=10"],
+    "aedat": ["aedat>=2.3"],
     "train": ["torch==2.13.0", "snntorch>=0.9,<2", "tensorboard>=2.16", "onnx>=1.17"],
     "test": ["pytest>=8.3,<8.4", "hypothesis>=6.100", "onnx>=1.17", "ruff>=0.12,<1", "mypy>=1.15"],
 }

@@ -17,7 +17,7 @@ def open_file(path: Path) -> EventFile:
     try:
         import aedat
     except ImportError:
-        raise CodecError(f"{path}: aedat is not installed, `pip install halsie_ros[data]` brings it") from None
+        raise CodecError(f"{path}: aedat is not installed, `pip install halsie_ros[aedat]` brings it") from None
     try:
         streams = aedat.Decoder(path).id_to_stream()
     except Exception as error:
