@@ -127,7 +127,7 @@ class ActionPipeline:
         *,
         label_rate_hz: float = 5.0,
         confidence: float = 0.4,
-        min_segments: int = 3,
+        min_segments: int = 6,
         threads: int = 1,
     ) -> None:
         self.card = model if isinstance(model, ModelCard) else ModelCard.load(find_model(model))
