@@ -57,6 +57,16 @@ def test_a_clean_stream_is_trusted_throughout(coded_stream, name):
     assert [frame.stamp_ns for frame in frames] == sorted(clean.lumas)
 
 
+@pytest.mark.parametrize("name", [*STREAMS, "hevc", "vp9"])
+@pytest.mark.parametrize("first", [1, 7, 14])
+def test_a_stream_joined_in_a_gop_is_trusted_from_the_next_intra_frame_on(coded_stream, name, first):
+    clean = coded_stream(name)
+    stream = PacketStream()
+    frames = [frame for packet in clean.packets[first:] for frame in stream.push(packet)] + stream.flush()
+    start = min(n for n, kind in clean.types.items() if kind == "I" and n > first)
+    assert [f.stamp_ns for f in frames if f.trusted] == list(range(start, 60))
+
+
 def test_a_loss_is_counted_and_the_stream_recovers_at_the_next_intra_frame(coded_stream):
     packets = list(coded_stream("h264").packets)
     stream = PacketStream()
