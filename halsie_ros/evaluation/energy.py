@@ -68,7 +68,8 @@ def graph_cost(path: Path, height: int, width: int) -> Cost:
     macs, spiking = 0.0, defaultdict[str, float](float)
     for node in graph.nodes:
         inputs, output = shapes.get(node.name, ((), ()))
-        if node.operation in _PRODUCTS and len(inputs) > 1:
+        # the profile leaves stored weights out; a matrix product does not need their shape
+        if node.operation in _PRODUCTS and len(inputs) > (0 if node.operation in ("MatMul", "Gemm") else 1):
             operations = _operations(node.operation, inputs, output)
             share = sources.get(node.inputs[0], {})
             for name, part in share.items():
