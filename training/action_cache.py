@@ -38,7 +38,8 @@ def build(dataset: str, root: Path, out: Path, split: str | None = None, csv: Pa
         cut = (slice(None), slice(0, used)) if parts[0][name].ndim > 1 and name != "image" else slice(None)
         np.save(out / f"{name}.npy", np.concatenate([part[name][cut] for part in parts]))
     np.savez(
-        out / "clips.npz", gops=[len(part["end_s"]) for part in parts], label=[found.classes[clip.label] for clip in kept],
+        out / "clips.npz", gops=[len(part["end_s"]) for part in parts],
+        label=[found.classes[clip.label] for clip in kept],
         group=[clip.group for clip in kept], path=[clip.name for clip in kept],
     )  # fmt: skip
     return broken

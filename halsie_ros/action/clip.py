@@ -63,8 +63,8 @@ def segments_of(frames: Iterable[VideoFrame]) -> Iterator[Segment]:
 def read_clip(path: str | Path, *, segments: int | None = 8, frames_per_gop: int = SPARSE_FRAMES) -> list[Segment]:
     """The segments of a clip, in order.
 
-    A clip that holds about `segments` GOPs or fewer is read whole; of a longer one `segments` GOPs spread evenly are read,
-    `frames_per_gop` frames of each.
+    A clip that holds about `segments` GOPs or fewer is read whole; of a longer one `segments` GOPs spread evenly are
+    read, `frames_per_gop` frames of each.
 
     Args:
         path: a file or URL.

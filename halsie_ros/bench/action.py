@@ -147,7 +147,11 @@ def _videos_per_s(pipeline: ActionPipeline, path: Path) -> float:
         process.stdout.readline()  # loaded and warm
     start = time.perf_counter()
     for process in processes:
-        process.communicate("go\n")
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate()
     return 2 * _CLIPS_PER_PROCESS / (time.perf_counter() - start)
 
 

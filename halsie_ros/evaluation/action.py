@@ -164,5 +164,6 @@ def summary(result: dict[str, Any]) -> list[str]:
         f"top-1 {result['top1']:.4f} (95 %: {low:.4f} to {high:.4f})   top-5 {result['top5']:.4f}",
         "   ".join(f"{name} {'-' if hit is None else f'{hit:.2f}'}" for name, hit in result["per_class"].items()),
         "modalities: " + "   ".join(f"{name} {hit:.4f}" for name, hit in result["modalities"].items()),
-        f"{result['videos_per_s']:.1f} videos/s with decoding, one process   {result['energy_j'] * 1e3:.2f} mJ per video",
+        f"{result['videos_per_s']:.1f} videos/s with decoding, one process   "
+        f"{result['energy_j'] * 1e3:.2f} mJ per video",
     ]

@@ -298,7 +298,7 @@ class Head(nn.Module):
 
 
 class CompressedVideoNet(nn.Module):
-    """The whole network: :meth:`i_frame`, :meth:`p_frame` and :attr:`head` for streams, :meth:`forward` for training."""
+    """The network: :meth:`i_frame`, :meth:`p_frame` and :attr:`head` for streams, :meth:`forward` for training."""
 
     def __init__(self, config: ActionConfig) -> None:
         super().__init__()
