@@ -145,14 +145,14 @@ def test_two_processes_have_the_losses_of_one_and_outlive_a_killed_worker(tmp_pa
     script.write_text(SHARED)
     environment = {**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"}
     launcher = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--max-restarts", "1",
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--max-restarts", "3",
         "--monitor-interval", "0.2", str(script),
     ]  # fmt: skip
     for folder, command in (("one", [sys.executable, str(script)]), ("two", launcher)):
         done = subprocess.run(
             [*command, str(tmp_path / folder)], env=environment, capture_output=True, text=True, timeout=240
         )
-        assert done.returncode == 0, done.stderr[-2000:]
+        assert done.returncode == 0, done.stderr
     one, two = (json.loads((tmp_path / folder / "losses.json").read_text()) for folder in ("one", "two"))
     assert len(one) == 12 and len(two) == 6  # the second attempt went on from the checkpoint of step 6
     np.testing.assert_allclose(two, one[6:], rtol=1e-5)
