@@ -3,9 +3,9 @@
     python -m training.transcode SRC DST [--codec mpeg4|h264] [--jobs 4] [--shard 0/3]
 
 Every video under SRC becomes DST/<same path>.mp4: 340x256, one I-frame in 12 frames, no B-frames, no sound; lists
-(.txt, .csv, .json) are copied, so that DST is a root of its own. Resumable: what is there is kept, files appear whole or not at
-all. Several machines share the work with --shard i/n. The source is never written to; clips that fail are listed and
-counted.
+(.txt, .csv, .json) are copied, so that DST is a root of its own. Resumable: what is there is kept, files appear whole
+or not at all. Several machines share the work with --shard i/n. The source is never written to; clips that fail are
+listed and counted.
 """
 
 from __future__ import annotations

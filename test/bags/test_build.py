@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import numpy as np
@@ -14,7 +15,6 @@ from halsie_ros.cli.main import main
 from halsie_ros.events import Events
 from halsie_ros.events.clock import SensorClock
 from halsie_ros.events.messages import EventTopicDecoder
-import itertools
 
 GOLDEN = {
     "off": 218_291,

@@ -153,7 +153,7 @@ def run_to_the_end(command, environment, attempts=4):
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-        )
+        )  # fmt: skip
         try:
             output, _ = process.communicate(timeout=60)
         except subprocess.TimeoutExpired:
