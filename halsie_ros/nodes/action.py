@@ -23,7 +23,7 @@ PARAMETERS = (
     Parameter("threads", 1, "Threads of the model's graphs.", low=1, high=64, read_only=True),
     Parameter("label_rate_hz", 5.0, "Labels per second of stream time.", low=0.1, high=100.0),
     Parameter("confidence", 0.4, "A best score below this is unknown.", low=0.0, high=1.0),
-    Parameter("min_segments", 3, "Segments (GOPs) to be seen before anything is said.", low=1, high=64),
+    Parameter("min_segments", 6, "Segments (GOPs) to be seen before anything is said.", low=1, high=64),
     Parameter("top_k", 3, "How many classes a classification names.", low=1, high=1000),
     Parameter("timeout_ms", 500.0, "Silence after which the stream counts as lost.", low=1.0, high=60000.0),
     Parameter("output_reliability", "reliable", "Of the output topics.", choices=qos.RELIABILITIES, read_only=True),

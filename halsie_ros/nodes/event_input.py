@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
@@ -16,8 +15,6 @@ from halsie_ros.events.messages import (
     MESSAGE_TYPES,
     EventBatch,
     EventTopicDecoder,
-    encode_event_array,
-    encode_event_packet,
 )
 from halsie_ros.nodes import diagnostics, qos
 from halsie_ros.nodes.diagnostics import Statistics
@@ -106,15 +103,3 @@ class EventInput:
             level, message = diagnostics.WARN, ", ".join(f"{number} {cause}" for cause, number in sorted(new.items()))
         message = message or f"{event_rate / 1e6:.3f} Mevents/s from {width}x{height}"
         return diagnostics.status(level, "events", message, values)
-
-
-def warm_up() -> None:
-    """Loads (or, the first time on a machine, compiles) the decoders' kernels before the first message needs them."""
-    n = np.arange(4)
-    events = Events.of(n, n, n, n % 2)
-    for encoding in ("evt3", "libcaer_cmp", "libcaer", "mono"):
-        payload = encode_event_packet(
-            events, encoding=encoding, width=8, height=8, stamp_ns=0, frame_id="", seq=0, time_base_us=0
-        )
-        EventTopicDecoder(MESSAGE_TYPES[0]).push(payload)
-    EventTopicDecoder(MESSAGE_TYPES[1]).push(encode_event_array(events, width=8, height=8, stamp_ns=0, frame_id=""))

@@ -6,9 +6,8 @@ import sys
 
 import numpy as np
 
-from halsie_ros.events import Events
-from halsie_ros.events.windows import EventRing
-from halsie_ros.nodes import event_input, qos
+from halsie_ros.events import Events, warm
+from halsie_ros.nodes import qos
 from halsie_ros.nodes.managed import ManagedNode
 from halsie_ros.nodes.parameters import Parameter
 from halsie_ros.nodes.runtime import spin_node
@@ -77,13 +76,11 @@ class SegmentationNode(ManagedNode):
 
 def _warm_up(pipeline: SegmentationPipeline) -> None:
     """Compiles or loads every kernel before the first message, so that no frame has to wait for it."""
-    event_input.warm_up()
+    warm()
     n = np.arange(4)
-    events = Events.of(n, n, n + 1, n % 2)
-    ring = EventRing()
-    ring.push(events)
     side = pipeline.card.size_multiple
-    pipeline.step(np.zeros((side, side, 3), np.uint8), ring.cut(0, 10), None, t0_us=0, t1_us=10)
+    frame = np.zeros((side, side, 3), np.uint8)
+    pipeline.step(frame, Events.of(n, n, n + 1, n % 2), None, t0_us=0, t1_us=10)
 
 
 def main() -> int:
