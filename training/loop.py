@@ -163,7 +163,7 @@ def train(
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if gpu else torch.device("cpu")
     network = task.network.to(device)
     if world > 1 and not distributed.is_initialized():
-        distributed.init_process_group("nccl" if gpu else "gloo")
+        _join_processes("nccl" if gpu else "gloo", rank, world)
     if world > 1 and gpu:
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
     average = copy.deepcopy(network).requires_grad_(False)
@@ -219,6 +219,19 @@ def train(
     if writer is not None:
         writer.close()
     return progress
+
+
+def _join_processes(backend: str, rank: int, world: int) -> None:
+    """Meets the other processes that torchrun started.
+
+    After a restart the launcher's store still holds the addresses of the dead processes, and gloo would now and then
+    wait for those; keys of each attempt are therefore kept apart.
+    """
+    store, rank, world = next(distributed.rendezvous("env://", rank, world))
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    distributed.init_process_group(
+        backend, store=distributed.PrefixStore(f"attempt {attempt}", store), rank=rank, world_size=world
+    )
 
 
 def _groups(network: nn.Module, config: LoopConfig) -> list[dict[str, Any]]:
