@@ -130,7 +130,7 @@ def test_aedat4_without_an_event_stream_names_what_is_there(tmp_path, monkeypatc
 def test_aedat4_without_its_library_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "aedat", None)
     (tmp_path / "a.aedat4").write_bytes(b"")
-    with pytest.raises(CodecError, match=r"pip install halsie_ros\[data\]"):
+    with pytest.raises(CodecError, match=r"pip install halsie_ros\[aedat\]"):
         open_events(tmp_path / "a.aedat4")
 
 
