@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -32,6 +33,7 @@ class AugmentConfig:
         blackout: probability that frames end within the clip.
         drop: probability that a clip loses single frames (each with 0.3).
         damage: probability that a clip's frames are damaged: dark, over-exposed or blurred alike.
+        jitter: spread of a clip's random gamma, brightness and colour (natural logarithm), 0 for none.
     """
 
     crop: tuple[int, int] = (256, 352)
@@ -44,6 +46,7 @@ class AugmentConfig:
     blackout: float = 0.3
     drop: float = 0.1
     damage: float = 0.4
+    jitter: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "crop", tuple(self.crop))
@@ -51,6 +54,8 @@ class AugmentConfig:
         object.__setattr__(self, "inputs", tuple(self.inputs))
         if not self.inputs or set(self.inputs) - {"frames", "events"}:
             raise ValueError(f"augment.inputs is {self.inputs}: give frames, events or both")
+        if self.jitter < 0:
+            raise ValueError(f"augment.jitter is {self.jitter}: give 0 for none or more")
         if any(side % 32 for side in self.crop):
             raise ValueError(f"augment.crop is {self.crop}: sides must be multiples of 32")
         if self.only_frames + self.only_events + self.blackout + self.drop > 1:
@@ -81,7 +86,9 @@ def make_item(
     events = torch.zeros(config.steps, 2 * bins, height, width)
     shares = torch.zeros(config.steps, classes, height // 4, width // 4)
     damage = Damage.random(sample, random) if random.random() < config.damage else None
-    moved = view.events(sample.events)
+    colours = random_colours(config.jitter, random) if config.jitter else None
+    used = sample.events.between(windows[0][0], windows[-1][1]) if use_events else Events.empty()
+    moved = view.events(used)
     for k, (start, end, index) in enumerate(windows):
         if use_events:
             bin_counts(
@@ -93,6 +100,8 @@ def make_item(
         shares[k] = class_shares(view.labels(sample.labels[index]), classes)
         if seen[k]:
             image = view.image(sample.frames[index])
+            if colours is not None:
+                image = np.stack([colours[channel][image[:, :, channel]] for channel in range(3)], 2)
             frames[k] = torch.from_numpy(damage.apply(image, random) if damage else image).permute(2, 0, 1) / 255
     return {
         "frames": frames,
@@ -179,12 +188,8 @@ class View:
 
     def events(self, events: Events) -> Events:
         """Events moved into the crop; those outside are dropped."""
-        x = (events.x * self.zoom).astype(np.int64) - self.left
-        y = (events.y * self.zoom).astype(np.int64) - self.top
-        if self.mirror:
-            x = self.crop[1] - 1 - x
-        inside = (x >= 0) & (x < self.crop[1]) & (y >= 0) & (y < self.crop[0])
-        return Events.of(x[inside], y[inside], events.t_us[inside], events.polarity[inside])
+        x, y, inside = _into_crop(events.x, events.y, self.zoom, self.top, self.left, self.mirror, *self.crop)
+        return Events(x[inside], y[inside], events.t_us[inside], events.polarity[inside])
 
     def _place(self, picture: np.ndarray, fill: int) -> np.ndarray:
         height, width = self.crop
@@ -193,6 +198,21 @@ class View:
         top, left = max(-self.top, 0), max(-self.left, 0)
         out[top : top + part.shape[0], left : left + part.shape[1]] = part
         return out[:, ::-1].copy() if self.mirror else out
+
+
+@numba.njit(cache=True)
+def _into_crop(
+    x: np.ndarray, y: np.ndarray, zoom: float, top: int, left: int, mirror: bool, height: int, width: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Columns and rows ``(N,) uint16`` in the crop, and whether they lie in it, for sensor pixels ``x, y``."""
+    column, row, inside = np.empty_like(x), np.empty_like(y), np.empty(len(x), np.bool_)
+    for k in range(len(x)):
+        u, v = int(x[k] * zoom) - left, int(y[k] * zoom) - top
+        if mirror:
+            u = width - 1 - u
+        inside[k] = 0 <= u < width and 0 <= v < height
+        column[k], row[k] = u & 0xFFFF, v & 0xFFFF
+    return column, row, inside
 
 
 @dataclass(frozen=True)
@@ -223,6 +243,14 @@ class Damage:
             return to_codes(light * self.strength)
         noise = random.standard_normal(light.shape, np.float32) * np.float32(READ_NOISE)
         return to_codes(light / self.strength + noise)
+
+
+def random_colours(spread: float, random: np.random.Generator) -> np.ndarray:
+    """A table ``(3, 256) uint8`` per channel: a gamma and a gain of all, a smaller gain of each."""
+    gamma, gain = np.exp(random.uniform(-spread, spread, 2))
+    gains = gain * np.exp(random.uniform(-spread / 3, spread / 3, (3, 1)))
+    levels = gains * (np.arange(256) / 255.0) ** gamma
+    return np.rint(255 * np.clip(levels, 0, 1)).astype(np.uint8)
 
 
 def class_shares(labels: np.ndarray, classes: int) -> Tensor:

@@ -41,6 +41,7 @@ class SourceConfig:
         count: clips of a scene source; 0 (all) for the others.
         labels: folder of pseudo-labels, for MVSEC.
         packed: folder of packed clips to read instead, "" for none.
+        stills: single pictures without any past: quick to make, for a first stage of training on frames alone.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class SourceConfig:
     count: int = 0
     labels: str = ""
     packed: str = ""
+    stills: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in (*SOURCES, *RECORDINGS):
@@ -58,6 +60,10 @@ class SourceConfig:
             raise ValueError(f"source kind {self.kind} with root {self.root!r}: only data sets have a root")
         if self.frames < 1 or self.count < 0:
             raise ValueError(f"source frames {self.frames}, count {self.count}: give at least 1 and 0")
+        if self.stills and self.frames != 1:
+            raise ValueError(f"source frames {self.frames} of stills: give 1")
+        if self.stills and self.kind != "camvid" and not self.packed:
+            raise ValueError(f"source kind {self.kind} has no stills: pack clips and give packed, or use camvid")
 
     def open(self) -> ClipSource:
         """The source that this describes.
@@ -66,7 +72,7 @@ class SourceConfig:
             ValueError: recordings that are not packed yet.
         """
         if self.packed:
-            return PackedClips(Path(self.packed))
+            return PackedClips(Path(self.packed), self.stills)
         if self.kind in RECORDINGS:
             raise ValueError(f"{self.kind} is read packed: run `python -m training.clips CONFIG` and set packed")
         return SOURCES[self.kind](self)
@@ -79,19 +85,26 @@ class CamVidClips:
         from halsie_ros.datasets.camvid import load
 
         self._data, self._frames = load(config.root, config.split), config.frames
+        self._stills: dict[int, Sample] | None = {} if config.stills else None
 
     def __len__(self) -> int:
         return len(self._data)
 
     def sample(self, index: int, seed: int | None) -> Sample:
         """See `ClipSource.sample`."""
-        return self._data.sample(index, frames=self._frames, seed=seed)
+        if self._stills is None:
+            return self._data.sample(index, frames=self._frames, seed=seed)
+        if index not in self._stills:
+            image, label = self._data.image(index), self._data.label(index)
+            self._stills[index] = still(self._data.names[index], image, label)
+        return self._stills[index]
 
 
 class PackedClips:
-    """Clips that `pack` wrote."""
+    """Clips that `pack` wrote; as stills, one frame of each."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, stills: bool = False) -> None:
+        self._stills = stills
         self._files = sorted(folder.glob("*.npz"))
         if not self._files:
             raise FileNotFoundError(f"{folder}: no packed clips; write them with `python -m training.clips`")
@@ -100,8 +113,27 @@ class PackedClips:
         return len(self._files)
 
     def sample(self, index: int, seed: int | None) -> Sample:
-        """See `ClipSource.sample`; a packed clip is what it is."""
-        return load_clip(self._files[index])
+        """See `ClipSource.sample`; a packed clip is what it is, the seed chooses a still's frame (None: the last)."""
+        if not self._stills:
+            return load_clip(self._files[index])
+        with np.load(self._files[index]) as file:
+            frames = file["frames"]
+            place = (len(frames) - 1) if seed is None else seed % len(frames)
+            return still(str(file["name"]), frames[place], file["labels"][place])
+
+
+def still(name: str, image: np.ndarray, label: np.ndarray) -> Sample:
+    """A clip of one frame ``(H, W[, 3]) uint8`` with its label ``(H, W) uint8``, and no events."""
+    return Sample(
+        name=name,
+        t_us=np.array([50_000]),
+        t0_us=0,
+        frames=image[None],
+        events=Events.empty(),
+        labels=label[None],
+        labelled=np.array([bool((label != 255).any())]),
+        motion_px=None,
+    )
 
 
 def save_clip(path: Path, sample: Sample) -> None:

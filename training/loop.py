@@ -43,7 +43,7 @@ class LoopConfig:
         save_every: steps between checkpoints.
         workers: loading processes per training process; 0 loads in the training process.
         threads: torch threads per process.
-        mixed_precision: bfloat16 autocast; on GPU only, it slows a CPU down.
+        mixed_precision: bfloat16 autocast; it helps GPUs and CPUs with AVX512-BF16 or AMX, and slows down others.
     """
 
     steps: int
@@ -185,7 +185,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, step)
         network.train()
-        with torch.autocast(device.type, torch.bfloat16) if config.mixed_precision and gpu else nullcontext():
+        with torch.autocast(device.type, torch.bfloat16) if config.mixed_precision else nullcontext():
             loss, figures = task.loss(parallel, batch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -11,7 +11,15 @@ torch = pytest.importorskip("torch")
 
 from halsie_ros.datasets.samples import Sample  # noqa: E402
 from halsie_ros.events import Events  # noqa: E402
-from training.augment import AugmentConfig, View, class_shares, cut_windows, lost_inputs, make_item  # noqa: E402
+from training.augment import (  # noqa: E402
+    AugmentConfig,
+    View,
+    class_shares,
+    cut_windows,
+    lost_inputs,
+    make_item,
+    random_colours,
+)
 
 NO_LOSS = {"only_frames": 0.0, "only_events": 0.0, "blackout": 0.0, "drop": 0.0, "damage": 0.0, "cut": 0.0}
 
@@ -112,6 +120,14 @@ def test_damage_changes_the_picture_as_named(kind):
         assert (damaged.mean() > 1.2 * image.mean()) == (kind == "overexposed")
 
 
+def test_colours_vary_with_the_clip_and_keep_the_order_of_levels():
+    tables = [random_colours(0.4, np.random.default_rng(seed)) for seed in range(20)]
+    assert all((np.diff(table.astype(int)) >= 0).all() and (table[:, 0] == 0).all() for table in tables)
+    middles = np.array([table[:, 128] for table in tables], float)
+    assert middles.mean(1).std() > 10 and 1 < np.ptp(middles, axis=1).mean() < 60  # brightness varies more than colour
+    assert random_colours(0.0, np.random.default_rng(0)).tolist() == [list(range(256))] * 3
+
+
 def test_class_shares_by_hand():
     labels = np.full((4, 8), 255, np.uint8)
     labels[:, :4] = 0
@@ -130,6 +146,7 @@ def test_class_shares_by_hand():
         ({"blackout": 0.9, "drop": 0.3}, "more than 1"),
         ({"inputs": ["frames"]}, "no events"),
         ({"inputs": ["events"]}, "no frames"),
+        ({"jitter": -0.1}, "0 for none"),
     ],
 )
 def test_conflicts_are_refused(wrong, said):

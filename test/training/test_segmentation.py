@@ -13,7 +13,7 @@ pytest.importorskip("snntorch")
 
 from halsie_ros.datasets.samples import Sample  # noqa: E402
 from halsie_ros.events import Events  # noqa: E402
-from training.clips import PackedClips, load_clip, pack, save_clip  # noqa: E402
+from training.clips import PackedClips, SourceConfig, load_clip, pack, save_clip  # noqa: E402
 from training.loop import train  # noqa: E402
 from training.segmentation import SegmentationConfig, SegmentationTask, mean_iou, run_clip  # noqa: E402
 
@@ -69,6 +69,21 @@ def test_a_clip_survives_packing(tmp_path):
     for name in ("x", "y", "polarity"):
         assert np.array_equal(getattr(again.events, name), getattr(sample.events, name))
     assert np.array_equal(again.events.t_us + 500_000, sample.events.t_us)
+
+
+def test_a_still_is_one_frame_of_a_packed_clip(tmp_path):
+    sample = halves(1)
+    save_clip(
+        tmp_path / "clip.npz", dataclasses.replace(sample, frames=np.stack([sample.frames[0], sample.frames[0] // 2]))
+    )
+    clips = PackedClips(tmp_path, stills=True)
+    taken = [clips.sample(0, seed) for seed in (0, 1, None)]
+    assert [still.frames.max() for still in taken] == [200, 100, 100]  # the seed's frame; None: the last
+    assert all(len(still) == 1 and len(still.events) == 0 and still.labelled.all() for still in taken)
+    with pytest.raises(ValueError, match="of stills: give 1"):
+        SourceConfig("scene", count=3, frames=2, stills=True)
+    with pytest.raises(ValueError, match="pack clips"):
+        SourceConfig("scene", count=3, frames=1, stills=True)
 
 
 def test_packing_continues_where_it_stopped_and_can_be_shared(tmp_path):
