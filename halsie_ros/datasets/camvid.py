@@ -25,13 +25,14 @@ from halsie_ros.errors import DatasetError, ParameterError
 from halsie_ros.events import Events
 from halsie_ros.segmentation.labels import CAMVID_11
 from halsie_ros.simulation.events import EventSimulator
+from halsie_ros.simulation.flow import between, optical_flow
 from halsie_ros.simulation.light import to_luminance
 from halsie_ros.simulation.warp import CameraMotion, MovingStill
 
 SOURCE_RATE_HZ = 30
 LARGEST_VIDEO_GAP = 4
 _START_US = 1_000_000
-_FADE_STEPS = 6
+_FEWEST_STEPS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +212,7 @@ class CamVid:
         events, before, before_us = [lead.events], to_luminance(lead.frames[-1]), start_us
         for t_us, (image, _) in zip(times, pairs, strict=True):
             after = to_luminance(image)
-            events.extend(fade(sensor, before, after, before_us, int(t_us)))
+            events.extend(follow(sensor, before, after, before_us, int(t_us)))
             before, before_us = after, int(t_us)
         clip = _Clip(
             np.concatenate([lead.t_us, times]),
@@ -232,15 +233,15 @@ class CamVid:
         return CamVidSequence(self.names[run[0]], clip)
 
 
-def fade(sensor: EventSimulator, before: np.ndarray, after: np.ndarray, t0_us: int, t1_us: int) -> list[Events]:
-    """Events between two real frames: light fades linearly from one to the other in a few steps (our choice)."""
-    events = []
-    for step in range(1, _FADE_STEPS + 1):
-        share = np.float32(step / _FADE_STEPS)
-        events.append(
-            sensor.push(before + share * (after - before), int(t0_us + (t1_us - t0_us) * step // _FADE_STEPS))
-        )
-    return events
+def follow(sensor: EventSimulator, before: np.ndarray, after: np.ndarray, t0_us: int, t1_us: int) -> list[Events]:
+    """Events between two real frames, ``(H, W) float32`` luminance: the light moves along the optical flow from one to
+    the other, in steps that most of the picture makes with at most a pixel (our choice)."""
+    flow = optical_flow(before, after)
+    steps = int(np.clip(np.ceil(np.quantile(np.hypot(flow[..., 0], flow[..., 1]), 0.8)), _FEWEST_STEPS, 16))
+    return [
+        sensor.push(between(before, after, flow, step / steps), int(t0_us + (t1_us - t0_us) * step // steps))
+        for step in range(1, steps + 1)
+    ]
 
 
 class CamVidSequence(Sequence):

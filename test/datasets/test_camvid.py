@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from halsie_ros.datasets.camvid import CamVid
+from halsie_ros.datasets.camvid import CamVid, follow
 from halsie_ros.errors import DatasetError
+from halsie_ros.events import Events
 from halsie_ros.simulation.events import EventSimulator
 
 Image = pytest.importorskip("PIL.Image")
@@ -93,17 +94,26 @@ def test_absolute_paths_of_the_published_lists_are_found(write):
     assert CamVid(root, "train").image(0).shape == (HEIGHT, WIDTH, 3)
 
 
-def test_events_between_real_frames_follow_the_light():
-    from halsie_ros.datasets.camvid import fade
-    from halsie_ros.events import Events
-
-    sensor = EventSimulator(4, 3, seed=0, noise_rate_hz=0, hot_share=0, threshold_spread=0)
-    before, after = np.full((3, 4), 0.2, np.float32), np.full((3, 4), 0.2, np.float32)
-    after[1, 2] = 0.8
+def test_events_between_real_frames_follow_the_motion():
+    sensor = EventSimulator(64, 48, seed=0, noise_rate_hz=0, hot_share=0, threshold_spread=0)
+    before = np.full((48, 64), 0.2, np.float32)
+    before[:, 24:40] = 0.8
+    after = np.roll(before, 4, axis=1)
     sensor.push(before, 0)
-    events = Events.concatenate(fade(sensor, before, after, 0, 60_000))
-    assert len(events) > 3 and events.polarity.all()
-    assert set(zip(events.x.tolist(), events.y.tolist())) == {(2, 1)}
+    events = Events.concatenate(follow(sensor, before, after, 0, 60_000))
+    right = events[(events.x >= 36) & (events.x < 48)]  # the bright bar's right edge goes from column 40 to 44
+    assert right.polarity.mean() > 0.9
+    early, late = (right.x[(right.t_us > a) & (right.t_us <= b)].mean() for a, b in ((0, 20_000), (40_000, 60_000)))
+    assert late - early > 1.5  # a cross-fade would fire at all columns at once
+
+
+def test_light_that_changes_without_motion_makes_events_where_it_changes():
+    sensor = EventSimulator(24, 20, seed=0, noise_rate_hz=0, hot_share=0, threshold_spread=0)
+    before = np.full((20, 24), 0.2, np.float32)
+    after = np.full((20, 24), 0.5, np.float32)
+    sensor.push(before, 0)
+    events = Events.concatenate(follow(sensor, before, after, 0, 60_000))
+    assert events.polarity.all() and len(set(zip(events.x.tolist(), events.y.tolist()))) == 480
 
 
 def test_an_unknown_split_names_the_known_ones(write):
