@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +24,8 @@ import torch
 import torch.distributed as distributed
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
+
+from training.checkpoints import Progress, restore, resume_file, save
 
 
 @dataclass(frozen=True)
@@ -90,23 +92,6 @@ class Task(Protocol):
         """Figures of merit in evaluation; ``score``, the higher the better, chooses the best checkpoint."""
 
 
-@dataclass
-class Progress:
-    """Where a run stands.
-
-    Attributes:
-        step: steps done.
-        best: best score so far.
-        losses: loss of each step of this process, for tests and plots.
-        waited: share of the time spent waiting for data.
-    """
-
-    step: int = 0
-    best: float = -math.inf
-    losses: list[float] = field(default_factory=list)
-    waited: float = 0.0
-
-
 class _Slots(Dataset):
     """Item k of a run, k = step * batch + place: a shuffled pass over the data, again and again."""
 
@@ -169,9 +154,9 @@ def train(
     average = copy.deepcopy(network).requires_grad_(False)
     optimizer = torch.optim.AdamW(_groups(network, config), lr=config.learning_rate)
     progress = Progress()
-    start = _resume_file(run, resume)
+    start = resume_file(run, resume)
     if start is not None:
-        _restore(start, network, average, optimizer, progress)
+        restore(start, network, average, optimizer, progress)
     parallel = nn.parallel.DistributedDataParallel(network) if world > 1 else network
     writer = _writer(run) if rank == 0 else None
     batches = _batches(task, config, progress.step, rank, world)
@@ -211,9 +196,9 @@ def train(
                         writer.add_scalar(f"validation/{name}", value, progress.step)
                 if scores["score"] > progress.best:
                     progress.best = scores["score"]
-                    _save(run / "best.pt", network, average, optimizer, progress, about, scores)
+                    save(run / "best.pt", network, average, optimizer, progress, about, scores)
             if progress.step % config.save_every == 0 or done:
-                _save(run / "last.pt", network, average, optimizer, progress, about, {})
+                save(run / "last.pt", network, average, optimizer, progress, about, {})
         if world > 1 and progress.step % config.validate_every == 0:
             distributed.barrier()
     if writer is not None:
@@ -257,52 +242,6 @@ def _mean_over_processes(loss: Tensor, world: int) -> float:
         distributed.all_reduce(loss)
         loss = loss / world
     return float(loss)
-
-
-def _resume_file(run: Path, resume: str | None) -> Path | None:
-    if resume is None:
-        return None
-    path = run / "last.pt" if resume == "auto" else Path(resume)
-    if path.is_file():
-        return path
-    if resume == "auto":
-        return None
-    raise FileNotFoundError(f"{path}: no such checkpoint to resume from; --resume auto starts afresh where none is")
-
-
-def _restore(path: Path, network: nn.Module, average: nn.Module, optimizer: Any, progress: Progress) -> None:
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    network.load_state_dict(saved["network"])
-    average.load_state_dict(saved["average"])
-    optimizer.load_state_dict(saved["optimizer"])
-    progress.step, progress.best = saved["step"], saved["best"]
-
-
-def _save(
-    path: Path,
-    network: nn.Module,
-    average: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    progress: Progress,
-    about: dict[str, Any] | None,
-    scores: dict[str, float],
-) -> None:
-    """Writes a checkpoint whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    torch.save(
-        {
-            "step": progress.step,
-            "best": progress.best,
-            "network": network.state_dict(),
-            "average": average.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "config": about or {},
-            "scores": scores,
-        },
-        temporary,
-    )
-    temporary.replace(path)
 
 
 def _report(progress: Progress, config: LoopConfig, began: float, first: int, waited: float) -> None:
