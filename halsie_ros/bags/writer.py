@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import shutil
+import signal
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +20,11 @@ from halsie_ros.errors import BagError, CodecError
 STORAGES = ("mcap", "sqlite3")
 SORT_WITHIN_NS = 1_000_000
 """Messages may come this much out of order and are sorted; later ones are refused and counted."""
+STAMP_LIMIT_NS = (1 << 31) * 1_000_000_000
+"""builtin_interfaces/Time holds signed 32-bit seconds."""
+URI_CHARACTERS = "?#%"
+"""rosbags opens sqlite3 files by URI without escaping: a path with one of these would name another file."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class BagWriter:
@@ -29,7 +41,8 @@ class BagWriter:
         refused: messages that came more than `SORT_WITHIN_NS` late and were left out.
 
     Raises:
-        BagError: the path exists, the storage is unknown, or the disk is too full.
+        BagError: the path exists or cannot be made, the storage is unknown, or the disk is too full; in the block and
+            at its end also that a message could not be written (disk full, file size limit, disk gone).
     """
 
     def __init__(self, path: str | Path, storage: str = "mcap", *, needed_bytes: int = 0) -> None:
@@ -38,15 +51,18 @@ class BagWriter:
         self._storage = storage
         if storage not in STORAGES:
             raise BagError(f"storage {storage!r}: give one of {', '.join(STORAGES)}")
-        if self.path.exists():
-            raise BagError(f"{self.path} exists already: remove it or choose another name")
-        self._folder = self.path.parent / f".{self.path.name}.partial-{os.getpid()}"
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(self.path.parent).free
+        if storage == "sqlite3" and set(URI_CHARACTERS) & set(str(self.path)):
+            raise BagError(f"{self.path}: sqlite3 takes no {URI_CHARACTERS} in a path: choose another, or mcap")
+        with self._said():
+            _refuse_existing(self.path)
+            free = shutil.disk_usage(_nearest_folder(self.path.parent)).free
         if needed_bytes > free:
             raise BagError(
-                f"{self.path} needs about {needed_bytes / 1e6:.0f} MB, the disk has {free / 1e6:.0f} MB free"
+                f"{self.path} needs about {needed_bytes / 1e6:.0f} MB, the disk has {free / 1e6:.0f} MB free: "
+                "make room or choose another disk"
             )
+        self._folder: Path | None = None
+        self._parents: list[Path] = []
         self._writer: Any = None
         self._connections: dict[str, Any] = {}
         self._pending: list[tuple[int, int, str, bytes]] = []
@@ -58,22 +74,55 @@ class BagWriter:
         from rosbags.rosbag2 import StoragePlugin, Writer
 
         self._store = store
-        self._folder.mkdir()
         plugin = StoragePlugin.MCAP if self._storage == "mcap" else StoragePlugin.SQLITE3
-        self._writer = Writer(self._folder / self.path.name, version=9, storage_plugin=plugin)
-        self._writer.open()
+        try:
+            with self._said():
+                for parent in reversed(self.path.parents):
+                    if not parent.exists():
+                        parent.mkdir()
+                        self._parents.append(parent)
+                self._folder = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.partial-", dir=self.path.parent))
+                self._writer = Writer(self._folder / self.path.name, version=9, storage_plugin=plugin)
+                self._writer.open()
+        except BaseException:
+            self._discard()
+            raise
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
         try:
             if kind is None:
-                self._flush(None)
-                self._writer.close()
-                (self._folder / self.path.name).rename(self.path)
-            elif self._writer is not None and self._writer.storage is not None:
-                self._writer.close()
+                with self._said():
+                    self._flush(None)
+                    self._writer.close()
+                    _refuse_existing(self.path)  # it may have come while this one was written
+                    self._writer.path.rename(self.path)
+                self._parents.clear()
         finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._discard()
+
+    def _discard(self) -> None:
+        """Removes what is unfinished, undisturbed by a Ctrl-C that comes again."""
+        with _undisturbed():
+            if self._writer is not None:
+                with contextlib.suppress(Exception):  # a full disk does not take the last words either
+                    self._writer.abort()
+            if self._folder is not None:
+                shutil.rmtree(self._folder, ignore_errors=True)
+            for parent in reversed(self._parents):
+                with contextlib.suppress(OSError):  # gone, or somebody else's files are in it by now
+                    parent.rmdir()
+
+    @contextlib.contextmanager
+    def _said(self) -> Iterator[None]:
+        """Turns what the operating system or the storage refuses into one line."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise BagError(_refusal(self.path, str(error), full="full" in str(error))) from error
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise BagError(_refusal(self.path, reason, full=error.errno in _FULL)) from error
 
     def set_metadata(self, values: dict[str, str]) -> None:
         """Adds key-value pairs to the bag's metadata (data set, sequence, licence, seed)."""
@@ -84,14 +133,17 @@ class BagWriter:
         """Declares a topic and the quality of service that a replay offers it with."""
         if name not in self._connections:
             profile = _profile(latched, best_effort)
-            self._connections[name] = self._writer.add_connection(
-                name, message_type, typestore=self._store, offered_qos_profiles=[profile]
-            )
+            with self._said():
+                self._connections[name] = self._writer.add_connection(
+                    name, message_type, typestore=self._store, offered_qos_profiles=[profile]
+                )
 
     def write(self, topic: str, stamp_ns: int, payload: bytes) -> None:
-        """Writes one serialized message (CDR); raises CodecError for an undeclared topic."""
+        """Writes one serialized message (CDR); raises CodecError for an undeclared topic or an impossible stamp."""
         if topic not in self._connections:
             raise CodecError(f"topic {topic} was not declared: call add_topic first")
+        if not 0 <= stamp_ns < STAMP_LIMIT_NS:
+            raise CodecError(f"{topic}: stamp of {stamp_ns / 1e9:.6f} s: ROS counts 0 to 2147483647 s, shift the clock")
         if stamp_ns < self._newest_ns - SORT_WITHIN_NS:
             self.refused += 1
             return
@@ -99,7 +151,8 @@ class BagWriter:
         self._pending.append((stamp_ns, self._number, topic, payload))
         self._number += 1
         if len(self._pending) >= 64:
-            self._flush(self._newest_ns - SORT_WITHIN_NS)
+            with self._said():
+                self._flush(self._newest_ns - SORT_WITHIN_NS)
 
     def _flush(self, before_ns: int | None) -> None:
         self._pending.sort(key=lambda item: item[:2])
@@ -109,6 +162,43 @@ class BagWriter:
         for stamp_ns, _, topic, payload in self._pending[:keep]:
             self._writer.write(self._connections[topic], stamp_ns, payload)
         del self._pending[:keep]
+
+
+def _refusal(path: Path, reason: str, *, full: bool) -> str:
+    remedy = "make room" if full else "check the folder and its permissions"
+    return f"{path} cannot be written ({reason}): {remedy}, or choose another place"
+
+
+def _refuse_existing(path: Path) -> None:
+    try:
+        os.lstat(path)  # lexists would take a name that is too long for a free one
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    raise BagError(f"{path} exists already: remove it or choose another name")
+
+
+def _nearest_folder(path: Path) -> Path:
+    """The folder itself, or the nearest above it that exists; raises BagError where that is a file."""
+    for folder in (path, *path.parents):
+        if os.path.lexists(folder):
+            if not folder.is_dir():
+                raise BagError(f"{folder} is no folder: a bag is made inside one, choose another place")
+            return folder
+    raise BagError(f"{path} has no folder above it that exists: choose another place")
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Holds SIGINT and SIGTERM off; only the main thread gets them, and only it may."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def _profile(latched: bool, best_effort: bool) -> Any:
