@@ -84,7 +84,9 @@ def main(arguments: list[str] | None = None) -> int:
     loop = replace(base.loop, steps=args.steps, warmup_steps=min(base.loop.warmup_steps, args.steps // 10))
     source = replace(base.train, packed=args.packed) if args.packed else base.train
     table = {}
-    for name, config in variants(replace(base, loop=replace(loop, validate_every=args.steps), train=source)).items():
+    loop = replace(loop, validate_every=args.steps)
+    # All start from the same kind of weights: a first stage's would not fit the variants of the network.
+    for name, config in variants(replace(base, start="", loop=loop, train=source)).items():
         run = args.run / name.replace(" ", "_")
         if not (run / "measured.json").is_file():
             train(SegmentationTask(config), config.loop, run, resume="auto", about=asdict(config))
