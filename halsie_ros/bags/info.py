@@ -17,12 +17,17 @@ GAP_NS = 100_000_000
 
 
 def describe(path: str | Path) -> dict[str, Any]:
-    """The content of `halsie bag info`: the bag, and ``topics`` by name. Reads every event message."""
+    """The content of `halsie bag info`: the bag, and ``topics`` by name. Reads every event message.
+
+    A topic's ``rate_hz`` is over its own span, from its first message to its last: one that began late or ended early
+    is as fast as it was while it lasted.
+    """
     with open_bag(path) as bag:
         topics: dict[str, Any] = {}
         duration_s = (bag.end_ns - bag.start_ns) / 1e9
         for name, topic in sorted(bag.topics.items()):
-            rate = (topic.count - 1) / duration_s if topic.count > 1 and duration_s > 0 else 0.0
+            first_ns, last_ns = bag.span_ns(name)
+            rate = (topic.count - 1) / ((last_ns - first_ns) / 1e9) if last_ns > first_ns else 0.0
             topics[name] = {"type": topic.type, "messages": topic.count, "rate_hz": rate}
             if topic.type in MESSAGE_TYPES:
                 topics[name] |= _EventSummary(bag, name).values()

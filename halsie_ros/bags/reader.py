@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from halsie_ros.bags.types import typestore
+from halsie_ros.bags.metadata import read_metadata
+from halsie_ros.bags.types import URI_CHARACTERS, typestore
 from halsie_ros.errors import BagError
+
+_FIRST_LOOK_NS = 1_000_000_000
+_MEND = ": copy it again, or run `ros2 bag reindex` where metadata.yaml was edited"
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class BagReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._reader, self.storage = _open(path)
+        self._reader, self.storage, self.custom_data = _open(path)
         self.topics: dict[str, TopicInfo] = {}
         for connection in self._reader.connections:
             first = self.topics.get(connection.topic)
@@ -61,7 +63,6 @@ class BagReader:
         self.count = self._reader.message_count
         self.start_ns = self._reader.start_time if self.count else 0
         self.end_ns = self._reader.end_time - 1 if self.count else 0
-        self.custom_data = _custom_data(path)
 
     def __enter__(self) -> BagReader:
         return self
@@ -80,8 +81,7 @@ class BagReader:
         Raises:
             BagError: the bag is damaged here; what came before was whole.
         """
-        wanted = None if topics is None else set(topics)
-        connections = [c for c in self._reader.connections if wanted is None or c.topic in wanted]
+        connections = self._connections(topics)
         if not connections:
             return
         stream = self._reader.messages(connections)
@@ -89,9 +89,43 @@ class BagReader:
         while True:
             item = _guard(self.path, f"damaged after {number} messages", lambda: next(stream, None))
             if item is None:
-                return
+                break
+            if not isinstance(item[1], int) or not isinstance(item[2], bytes):  # sqlite holds any type in any column
+                raise BagError(f"{self.path}: damaged after {number} messages (no bytes with a time){_MEND}")
             number += 1
             yield item[0].topic, item[1], item[2]
+        promised = sum(connection.msgcount for connection in connections)
+        if number < promised:
+            raise BagError(f"{self.path}: damaged, it gave {number} of the {promised} messages that it promises{_MEND}")
+
+    def span_ns(self, topic: str) -> tuple[int, int]:
+        """Log times of a topic's first and last message, (0, 0) where it has none; reads little of the bag.
+
+        Raises:
+            BagError: the bag is damaged there.
+        """
+        connections = self._connections([topic])
+        if not self.topics[topic].count:
+            return 0, 0
+
+        def times(start_ns: int) -> Iterator[int]:
+            return (item[1] for item in self._reader.messages(connections, start=start_ns))
+
+        def find() -> tuple[int, int]:
+            first = next(times(self.start_ns), 0)
+            back_ns = _FIRST_LOOK_NS  # readers go forwards only: the last message is looked for in a growing tail
+            while self.end_ns - back_ns > first:
+                last = max(times(self.end_ns - back_ns), default=None)
+                if last is not None:
+                    return first, last
+                back_ns *= 4
+            return first, max(times(first), default=first)
+
+        return _guard(self.path, f"damaged on {topic}", find)
+
+    def _connections(self, topics: Iterable[str] | None) -> list[Any]:
+        wanted = None if topics is None else set(topics)
+        return [c for c in self._reader.connections if wanted is None or c.topic in wanted]
 
     def deserialize(self, topic: str, payload: bytes) -> Any:
         """The message as an object, fields as attributes; raises BagError for bytes that are no such message."""
@@ -117,54 +151,35 @@ def open_bag(path: str | Path) -> BagReader:
     return BagReader(Path(path))
 
 
-def _open(path: Path) -> tuple[Any, str]:
+def _open(path: Path) -> tuple[Any, str, dict[str, str]]:
+    """The open reader of rosbags, the storage, and the bag's custom data."""
     typestore()  # names the missing library before anything else
     from rosbags.rosbag1 import Reader as Ros1Reader
     from rosbags.rosbag2 import Reader
 
     if not path.exists():
         raise BagError(f"{path} does not exist: name a rosbag2 folder, an .mcap, a .db3 or a ROS 1 .bag file")
+    custom_data: dict[str, str] = {}
+    storage = {".bag": "ros1", ".mcap": "mcap", ".db3": "sqlite3"}.get(path.suffix, "")
     if path.is_dir():
-        parts = sorted(p for p in path.iterdir() if p.suffix in (".mcap", ".db3"))
-        if not (path / "metadata.yaml").exists():
-            if not parts:
-                raise BagError(f"{path} is no rosbag2 folder: it holds neither metadata.yaml nor an .mcap or .db3 file")
-            raise BagError(
-                f"{path} has no metadata.yaml (the recording did not end cleanly): run `ros2 bag reindex`, "
-                f"or name the file {parts[0].name} in it"
-            )
-        if len(parts) == 1 and parts[0].suffix == ".mcap" and _storage_is_empty(path / "metadata.yaml"):
-            path = parts[0]
-    elif path.suffix not in (".bag", ".mcap", ".db3"):
+        metadata = read_metadata(path)
+        storage, custom_data = metadata.storage, metadata.custom_data
+        if not metadata.storage_is_named:
+            if len(metadata.files) > 1:
+                raise BagError(f"{path}/metadata.yaml leaves storage_identifier empty: write {storage} there")
+            path = metadata.files[0]
+    elif not storage:
         raise BagError(f"{path} is a {path.suffix or 'nameless'} file: name a folder, an .mcap, a .db3 or a .bag file")
-    kind = Ros1Reader if path.suffix == ".bag" else Reader
+    if storage == "sqlite3" and set(URI_CHARACTERS) & set(str(path)):
+        raise BagError(f"{path}: sqlite3 takes no {URI_CHARACTERS} in a path: rename it")
+    kind = Ros1Reader if storage == "ros1" else Reader
 
     def opened() -> Any:
         reader = kind(path)
         reader.open()
         return reader
 
-    reader = _guard(path, "cannot be opened, it is damaged or cut short", opened)
-    if path.suffix == ".bag":
-        return reader, "ros1"
-    is_mcap = path.suffix == ".mcap" or (path.is_dir() and any(p.suffix == ".mcap" for p in path.iterdir()))
-    return reader, "mcap" if is_mcap else "sqlite3"
-
-
-def _custom_data(path: Path) -> dict[str, str]:
-    file = path / "metadata.yaml"
-    if not path.is_dir() or not file.exists():
-        return {}
-    information = (yaml.safe_load(file.read_text()) or {}).get("rosbag2_bagfile_information", {})
-    return dict(information.get("custom_data") or {})
-
-
-def _storage_is_empty(metadata: Path) -> bool:
-    """True for the metadata of tools that leave storage_identifier empty, which rosbags refuses."""
-    lines = metadata.read_text(errors="replace").splitlines()
-    return any(
-        line.strip() in ("storage_identifier:", "storage_identifier: ''", 'storage_identifier: ""') for line in lines
-    )
+    return _guard(path, "cannot be opened, it is damaged or cut short", opened), storage, custom_data
 
 
 def _guard(path: Path, what: str, action: Callable[[], Any]) -> Any:

@@ -37,6 +37,9 @@ CLASSIFICATION = "vision_msgs/msg/Classification"
 FFMPEG_PACKET = "ffmpeg_image_transport_msgs/msg/FFMPEGPacket"
 COMPRESSED_VIDEO = "foxglove_msgs/msg/CompressedVideo"
 
+URI_CHARACTERS = "?#%"
+"""rosbags opens sqlite3 files by URI without escaping: a path with one of these would name another file."""
+
 
 @functools.cache
 def typestore(serialization: str = "cdr") -> Any:

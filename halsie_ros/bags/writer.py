@@ -6,15 +6,13 @@ import contextlib
 import errno
 import os
 import shutil
-import signal
 import sqlite3
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from halsie_ros.bags.types import typestore
+from halsie_ros.bags.types import URI_CHARACTERS, typestore
 from halsie_ros.errors import BagError, CodecError
 
 STORAGES = ("mcap", "sqlite3")
@@ -22,8 +20,6 @@ SORT_WITHIN_NS = 1_000_000
 """Messages may come this much out of order and are sorted; later ones are refused and counted."""
 STAMP_LIMIT_NS = (1 << 31) * 1_000_000_000
 """builtin_interfaces/Time holds signed 32-bit seconds."""
-URI_CHARACTERS = "?#%"
-"""rosbags opens sqlite3 files by URI without escaping: a path with one of these would name another file."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -102,16 +98,15 @@ class BagWriter:
             self._discard()
 
     def _discard(self) -> None:
-        """Removes what is unfinished, undisturbed by a Ctrl-C that comes again."""
-        with _undisturbed():
-            if self._writer is not None:
-                with contextlib.suppress(Exception):  # a full disk does not take the last words either
-                    self._writer.abort()
-            if self._folder is not None:
-                shutil.rmtree(self._folder, ignore_errors=True)
-            for parent in reversed(self._parents):
-                with contextlib.suppress(OSError):  # gone, or somebody else's files are in it by now
-                    parent.rmdir()
+        """Removes what is unfinished."""
+        if self._writer is not None:
+            with contextlib.suppress(Exception):  # a full disk does not take the last words either
+                self._writer.abort()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        for parent in reversed(self._parents):
+            with contextlib.suppress(OSError):  # gone, or somebody else's files are in it by now
+                parent.rmdir()
 
     @contextlib.contextmanager
     def _said(self) -> Iterator[None]:
@@ -185,20 +180,6 @@ def _nearest_folder(path: Path) -> Path:
                 raise BagError(f"{folder} is no folder: a bag is made inside one, choose another place")
             return folder
     raise BagError(f"{path} has no folder above it that exists: choose another place")
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Holds SIGINT and SIGTERM off; only the main thread gets them, and only it may."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    held = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in held.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def _profile(latched: bool, best_effort: bool) -> Any:

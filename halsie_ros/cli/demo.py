@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from halsie_ros.cli.demo_actions import actions_as_text, show_actions
 from halsie_ros.cli.live import LiveRun, NodeCommand, run_live
-from halsie_ros.cli.output import add_json_argument, write_atomically, write_json
+from halsie_ros.cli.output import add_json_argument, refuse_unwritable, write_atomically, write_json
 from halsie_ros.errors import HalsieError, ParameterError
 
 OUTPUT = Path("demo")
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         raise HalsieError(f"the demo needs ROS 2 and Pillow ({error}): run it as ./halsie demo") from error
     if args.seed < 0:
         raise ParameterError(f"--seed {args.seed}: give 0 or more")
-    OUTPUT.mkdir(exist_ok=True)
+    refuse_unwritable(OUTPUT / "summary.json")
     bag = args.bag or _build_street(args.seed)
     from halsie_ros.bags.recording import Recording
 
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
     stamps = recording.frame_stamps()
     if not stamps:
         raise HalsieError(f"{bag}: {recording.image_topic} holds no frame")
+    OUTPUT.mkdir(exist_ok=True)
     nodes = [NodeCommand("segmentation", remap={"image": recording.image_topic, "events": recording.events_topic})]
     topics = [recording.image_topic, recording.events_topic]
     if recording.packets_topic is not None:
@@ -74,7 +76,7 @@ def _say(text: str) -> None:
 
 def _build_street(seed: int) -> Path:
     """The street's bag in demo/; the same seed is not made twice."""
-    from halsie_ros.cli.main import main
+    from halsie_ros.cli.main import build_parser
 
     light = LIGHTS[seed % len(LIGHTS)]
     bag = OUTPUT / f"street_{seed}_{light}"
@@ -82,8 +84,9 @@ def _build_street(seed: int) -> Path:
         _say(f"driving {DURATION_S:g} s through street {seed} ({light}) …")
         start = time.monotonic()
         command = ["bag", "build", "scene", str(bag), "--seed", str(seed), "--light", light, "--person"]
-        if main([*command, "--duration", str(DURATION_S)]):
-            raise HalsieError(f"{bag} could not be built: see the line above")
+        importlib.import_module("halsie_ros.bags.build.scene").build(
+            build_parser("bag").parse_args([*command, "--duration", str(DURATION_S)])
+        )
         _say(f"{bag} made in {time.monotonic() - start:.0f} s")
     return bag
 

@@ -9,7 +9,9 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from halsie_ros import __version__
 from halsie_ros.cli.output import refuse_unwritable
@@ -23,6 +25,9 @@ VERBS = {
     "bench": "measure speed against a peer in the same run",
     "models": "list the models and check their files",
 }
+
+GRACE_S = 2.0
+"""A signal that comes again within this time does not disturb the cleaning up after the first."""
 
 
 def build_parser(verb: str | None = None) -> argparse.ArgumentParser:
@@ -48,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verb = words[0] if words and words[0] in VERBS else None
     name = f"halsie {verb}" if verb else "halsie"
     try:
-        with _signals():
+        with _signals(last=arguments is None):
             try:
                 args = build_parser(verb).parse_args(words)
                 if args.json not in (None, "-"):
@@ -61,8 +66,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(f"{name}: {error}")
         return 1
     except KeyboardInterrupt as interrupt:
-        if arguments is None:  # one more Ctrl-C must not find the interpreter at its end
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
         return 128 + (interrupt.number if isinstance(interrupt, Ended) else signal.SIGINT)
     except BrokenPipeError:
         _abandon_output()
@@ -75,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class Ended(KeyboardInterrupt):
-    """SIGTERM or SIGHUP has come: what Ctrl-C would clean up is cleaned up, too."""
+    """A signal has come: whatever Ctrl-C cleans up is cleaned up for SIGTERM and SIGHUP, too."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -83,23 +86,34 @@ class Ended(KeyboardInterrupt):
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise `Ended` in the main thread, unless somebody else has them (nohup ignores SIGHUP)."""
+def _signals(last: bool) -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP raise `Ended` in the main thread, unless somebody else has them (nohup, a job).
+
+    One that comes again soon is left alone: the first is still being cleaned up after. With `last` they are ignored
+    from then on, for the interpreter's end would print about them.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    since_s = -GRACE_S
 
     def end(number: int, frame: object) -> None:
-        raise Ended(number)
+        nonlocal since_s
+        if time.monotonic() - since_s >= GRACE_S:
+            since_s = time.monotonic()
+            raise Ended(number)
 
-    ours = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is signal.SIG_DFL]
+    usual: dict[int, Any] = {signal.SIGINT: signal.default_int_handler}
+    usual |= {signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    ours = [number for number, handler in usual.items() if signal.getsignal(number) is handler]
     for number in ours:
         signal.signal(number, end)
     try:
         yield
     finally:
         for number in ours:
-            signal.signal(number, signal.SIG_DFL)
+            if signal.getsignal(number) is end:  # a node that ran here keeps its own
+                signal.signal(number, signal.SIG_IGN if last and since_s > 0 else usual[number])
 
 
 def _say(line: str) -> None:

@@ -133,7 +133,11 @@ def test_start_and_duration_cut_every_stream(recordings, tmp_path, capsys):
     assert stamps and all(start * 1000 <= stamp <= (start + 100_000) * 1000 for stamp in stamps)
 
 
-def test_mvsecs_own_ros1_bag_converts(tmp_path, capsys):
+MVSEC_TIMES = np.arange(0, 100_000, 130)
+
+
+def write_mvsec_ros1(path, image_type="sensor_msgs/msg/Image"):
+    """A tenth of a second as MVSEC's own bags have it: 770 events, 5 pictures and 5 imu messages, from 100 s on."""
     from rosbags.rosbag1 import Writer
     from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
@@ -148,12 +152,11 @@ def test_mvsecs_own_ros1_bag_converts(tmp_path, capsys):
     def header(t_us):
         return store.types["std_msgs/msg/Header"](seq=0, stamp=stamp(t_us), frame_id="")
 
-    times = np.arange(0, 100_000, 130)
+    times = MVSEC_TIMES
     event = store.types["dvs_msgs/msg/Event"]
-    path = tmp_path / "flying_data.bag"
     with Writer(path) as writer:
         events = writer.add_connection("/davis/left/events", "dvs_msgs/msg/EventArray", typestore=store)
-        images = writer.add_connection("/davis/left/image_raw", "sensor_msgs/msg/Image", typestore=store)
+        images = writer.add_connection("/davis/left/image_raw", image_type, typestore=store)
         imus = writer.add_connection("/davis/left/imu", "sensor_msgs/msg/Imu", typestore=store)
         vector = store.types["geometry_msgs/msg/Vector3"]
         for t_us in range(0, 100_000, 20_000):
@@ -177,6 +180,11 @@ def test_mvsecs_own_ros1_bag_converts(tmp_path, capsys):
                 linear_acceleration_covariance=np.zeros(9),
             )  # fmt: skip
             writer.write(imus, log_ns, store.serialize_ros1(imu, "sensor_msgs/msg/Imu"))
+    return path
+
+
+def test_mvsecs_own_ros1_bag_converts(tmp_path, capsys):
+    path, times = write_mvsec_ros1(tmp_path / "flying_data.bag"), MVSEC_TIMES
     summary = build("mvsec", path, tmp_path / "bag", capsys=capsys)
     assert (summary["frames"], summary["imu"], summary["events"], summary["refused"]) == (5, 5, len(times), 0)
     found = events_of(tmp_path / "bag")
@@ -184,6 +192,60 @@ def test_mvsecs_own_ros1_bag_converts(tmp_path, capsys):
     with open_bag(tmp_path / "bag") as bag:
         imu = bag.deserialize("/imu", next(bag.messages(["/imu"]))[2])
     assert (imu.linear_acceleration.y, imu.angular_velocity.z) == (5, 3)
+
+
+def test_start_and_duration_cut_a_ros1_bag_too_and_no_further(tmp_path, capsys):
+    path = write_mvsec_ros1(tmp_path / "flying_data.bag")
+    # Messages are logged at 100.02, 100.04 … 100.10 s, with the events of the 20 ms before.
+    summary = build("mvsec", path, tmp_path / "cut", "--start", "0.02", "--duration", "0.04", capsys=capsys)
+    assert (summary["frames"], summary["events"]) == (3, ((MVSEC_TIMES >= 20_000) & (MVSEC_TIMES < 80_000)).sum())
+    summary = build("mvsec", path, tmp_path / "rest", "--start", "0.07", "--duration", "1000", capsys=capsys)
+    assert (summary["frames"], summary["events"]) == (1, (MVSEC_TIMES >= 80_000).sum())
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("--start", "nan"), "--start nan: flying is 0.080 s long, give 0 up to that"),
+        (("--start", "-1"), "--start -1.0: flying is 0.080 s long"),
+        (("--start", "inf"), "--start inf: flying is 0.080 s long"),
+        (("--start", "0.5"), "--start 0.5: flying is 0.080 s long"),
+        (("--duration", "nan"), "--duration nan: give seconds, more than 0"),
+        (("--duration", "inf"), "--duration inf: give seconds, more than 0"),
+        (("--duration", "0"), "--duration 0.0: give seconds, more than 0"),
+        (("--duration", "-2"), "--duration -2.0: give seconds, more than 0"),
+        (("--start", "0.065", "--duration", "0.01"), "no events in the chosen span"),
+    ],
+)
+def test_a_span_that_cannot_be_is_one_line(recordings, tmp_path, words, line, capsys):
+    ros1 = write_mvsec_ros1(tmp_path / "flying_data.bag")
+    assert main(["bag", "build", "mvsec", str(ros1), str(tmp_path / "bag"), *words]) == 1
+    error = capsys.readouterr().err
+    assert line in error and error.count("\n") == 1
+    if len(words) == 2:
+        assert main(["bag", "build", "mvsec", str(recordings["mvsec"]), str(tmp_path / "bag"), *words]) == 1
+        error = capsys.readouterr().err
+        assert words[0] in error and "give" in error and error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["flying_data.bag"]
+
+
+def test_a_ros1_bag_that_is_damaged_or_another_is_one_line_and_leaves_nothing(tmp_path, capsys):
+    whole = write_mvsec_ros1(tmp_path / "whole_data.bag").read_bytes()
+    write_mvsec_ros1(tmp_path / "other_data.bag", image_type="sensor_msgs/msg/CompressedImage")
+    (tmp_path / "cut_data.bag").write_bytes(whole[: len(whole) // 2])
+    middle = bytearray(whole)
+    middle[6000:9000] = bytes(3000)
+    (tmp_path / "middle_data.bag").write_bytes(middle)
+    (tmp_path / "empty_data.bag").write_bytes(b"")
+    (tmp_path / "none_data.bag").write_text("hello")
+    before = sorted(tmp_path.iterdir())
+    expected = {"other": "/davis/left/image_raw is of type sensor_msgs/msg/CompressedImage", "middle": "damaged"}
+    for name in ("other", "cut", "middle", "empty", "none"):
+        assert main(["bag", "build", "mvsec", str(tmp_path / f"{name}_data.bag"), str(tmp_path / "bag")]) == 1
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and f"{name}_data.bag" in error
+        assert expected.get(name, "cannot be opened") in error
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_what_cannot_be_built_is_one_line_and_leaves_nothing(recordings, tmp_path, capsys):
@@ -196,7 +258,7 @@ def test_what_cannot_be_built_is_one_line_and_leaves_nothing(recordings, tmp_pat
         "events.h5": ["dsec", str(broken / "a"), bag],
         "nowhere": ["dsec", str(tmp_path / "nowhere"), bag],
         "_data.hdf5": ["mvsec", str(tmp_path), bag],
-        "0.300 s long": ["mvsec", str(recordings["mvsec"]), bag, "--start", "50"],
+        "s long, give 0": ["mvsec", str(recordings["mvsec"]), bag, "--start", "50"],
         "--index 9999": ["camvid", str(tmp_path), bag, "--index", "9999"],
         "dir0": ["ddd17", str(tmp_path / "dir0"), bag],
     }

@@ -16,6 +16,7 @@ from halsie_ros.bags import messages
 from halsie_ros.bags.types import CAMERA_INFO, IMAGE, LABEL_INFO, STRING
 from halsie_ros.bags.writer import STORAGES, BagWriter
 from halsie_ros.datasets.base import Calibration
+from halsie_ros.errors import DatasetError
 from halsie_ros.events import Events
 from halsie_ros.events.messages import encode_event_array, encode_event_packet
 
@@ -29,6 +30,7 @@ METADATA_TOPIC = "/metadata"
 FRAME_ID = "camera_optical"
 EVENT_FORMATS = ("evt3", "dvs")
 PACKET_US = 5_000
+LONGEST_SILENCE_US = 3_600_000_000
 START_US = 64 << 24
 """Bag time of a recording whose own clock starts at zero: stamps of zero mean "unset" in ROS. A multiple of evt3's
 24 bits, so that the sensor's time in the packets is the source's own."""
@@ -72,6 +74,8 @@ class EventTopic:
         if self._start_us is None:
             first = int(events.t_us[0]) if len(events) else until_us
             self._start_us = first // PACKET_US * PACKET_US
+        if until_us - self._start_us > LONGEST_SILENCE_US:  # a damaged time: packets up to it would fill the disk
+            raise DatasetError(f"events jump from {self._start_us} to {until_us} us: mend the recording's times")
         pending = Events.concatenate(self._parts)
         used = 0
         while self._start_us + PACKET_US <= until_us:
@@ -153,7 +157,7 @@ class Progress:
     def show(self, done: float) -> None:
         """Redraws the bar at most ten times a second."""
         now = time.monotonic()
-        if sys.stderr.isatty() and (now - self._shown > 0.1 or done >= self._total):
+        if sys.stderr is not None and sys.stderr.isatty() and (now - self._shown > 0.1 or done >= self._total):
             self._shown = now
             share = min(done / self._total, 1.0)
             end = "\n" if share >= 1 else ""

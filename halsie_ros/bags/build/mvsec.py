@@ -21,13 +21,20 @@ from halsie_ros.bags.build.common import (
     write_camera_info,
     write_static,
 )
-from halsie_ros.bags.build.sequence import DEPTH_TOPIC, IMU_TOPIC, POSE_TOPIC, add_span_arguments, write_sequence
+from halsie_ros.bags.build.sequence import (
+    DEPTH_TOPIC,
+    IMU_TOPIC,
+    POSE_TOPIC,
+    add_span_arguments,
+    span_of,
+    write_sequence,
+)
 from halsie_ros.bags.reader import BagReader, open_bag
-from halsie_ros.bags.types import IMAGE, IMU
+from halsie_ros.bags.types import CAMERA_INFO, IMAGE, IMU
 from halsie_ros.bags.writer import BagWriter
 from halsie_ros.datasets.base import Calibration
 from halsie_ros.datasets.mvsec import HEIGHT, WIDTH, MvsecSequence
-from halsie_ros.errors import DatasetError
+from halsie_ros.errors import CodecError, DatasetError
 from halsie_ros.events.messages import EventTopicDecoder
 
 EVENTS = "/davis/left/events"
@@ -71,41 +78,63 @@ def _convert(args: argparse.Namespace) -> dict[str, Any]:
     try:
         if EVENTS not in bags[0].topics or bags[0].storage != "ros1":
             raise DatasetError(f"{args.source} has no {EVENTS}: it holds {', '.join(sorted(bags[0].topics))}")
-        needed = 2 * sum(path.stat().st_size for path in paths)
+        for bag in bags:
+            _check_types(bag)
+        first_us, last_us = bags[0].start_ns // 1000, bags[0].end_ns // 1000
+        start_us, stop_us = span_of(args, first_us, last_us, name)
+        span_us = max(start_us, first_us), min(stop_us, last_us + 1)
+        share = (span_us[1] - span_us[0]) / max(last_us - first_us, 1)
+        needed = int(2 * share * sum(path.stat().st_size for path in paths))
         with BagWriter(args.destination, args.storage, needed_bytes=needed) as writer:
-            return _write(args, bags, writer, metadata)
+            summary = _write(args, bags, writer, metadata, span_us)
+            if not summary["events"]:
+                raise DatasetError(f"{args.source}: no events in the chosen span: give another --start or --duration")
+            return summary
     finally:
         for bag in bags:
             bag.__exit__()
 
 
+def _check_types(bag: BagReader) -> None:
+    for topic, (_, kind, _) in _WRITERS.items():
+        if topic in bag.topics and bag.topics[topic].type != kind:
+            raise DatasetError(f"{bag.path}: {topic} is of type {bag.topics[topic].type}, MVSEC's own is {kind}")
+
+
 def _write(
-    args: argparse.Namespace, bags: list[BagReader], writer: BagWriter, metadata: dict[str, str]
+    args: argparse.Namespace,
+    bags: list[BagReader],
+    writer: BagWriter,
+    metadata: dict[str, str],
+    span_us: tuple[int, int],
 ) -> dict[str, Any]:
-    start_ns = bags[0].start_ns + round(args.start * 1e9)
-    stop_ns = bags[0].end_ns if args.duration is None else start_ns + round(args.duration * 1e9)
-    write_static(writer, start_ns // 1000, metadata)
+    write_static(writer, span_us[0], metadata)
     info = bags[0].topics[EVENTS]
     decoder = EventTopicDecoder(info.type, serialization="ros1", definition=info.definition)
     topic = EventTopic(writer, args.events, WIDTH, HEIGHT)
     counts = {"frames": 0, "imu": 0, "depth": 0, "poses": 0}
-    progress = Progress(metadata["sequence"], stop_ns - start_ns)
-    last_us, last_ns = 0, start_ns
+    progress = Progress(metadata["sequence"], span_us[1] - span_us[0])
+    last_us, last_ns = 0, span_us[0] * 1000
     streams = [((log_ns, index, *rest) for rest, log_ns in _by_time(bag)) for index, bag in enumerate(bags)]
     for log_ns, index, name, payload in heapq.merge(*streams, key=lambda item: item[:2]):
-        if not start_ns <= log_ns <= stop_ns:
+        if log_ns < span_us[0] * 1000:
             continue
-        if name == EVENTS:
-            events = decoder.push(payload, log_ns).events
-            last_us = max(last_us, int(events.t_us[-1]) if len(events) else 0)
-            topic.push(events, last_us, log_ns)
-        elif name in _WRITERS:
-            kind, write = _WRITERS[name]
-            write(writer, log_ns, bags[index].deserialize(name, payload))
-            if kind:
-                counts[kind] += 1
+        if log_ns > span_us[1] * 1000:
+            break
+        try:
+            if name == EVENTS:
+                events = decoder.push(payload, log_ns).events
+                last_us = max(last_us, int(events.t_us[-1]) if len(events) else 0)
+                topic.push(events, last_us, log_ns)
+            else:
+                kind, _, write = _WRITERS[name]
+                write(writer, log_ns, bags[index].deserialize(name, payload))
+                if kind:
+                    counts[kind] += 1
+        except CodecError as error:
+            raise DatasetError(f"{bags[index].path}: bad message on {name} logged at {log_ns} ns: {error}") from error
         last_ns = log_ns
-        progress.show(log_ns - start_ns)
+        progress.show(log_ns // 1000 - span_us[0])
     topic.finish(last_ns)
     return {"bag": str(args.destination), **counts, "events": topic.events, "refused": writer.refused, **metadata}
 
@@ -149,20 +178,20 @@ def _imu(writer: BagWriter, log_ns: int, imu: Any) -> None:
 def _pose(writer: BagWriter, log_ns: int, stamped: Any) -> None:
     position, turn = stamped.pose.position, stamped.pose.orientation
     stamp_ns = _stamp_ns(stamped)
-    kind = "geometry_msgs/msg/PoseStamped"
-    writer.add_topic(POSE_TOPIC, kind)
+    writer.add_topic(POSE_TOPIC, _POSE)
     pose = messages.message(
         "geometry_msgs/msg/Pose",
         position=messages.message("geometry_msgs/msg/Point", x=position.x, y=position.y, z=position.z),
         orientation=messages.message("geometry_msgs/msg/Quaternion", x=turn.x, y=turn.y, z=turn.z, w=turn.w),
     )
-    writer.write(POSE_TOPIC, log_ns, messages.serialize(kind, header=messages.header(stamp_ns, "map"), pose=pose))
+    writer.write(POSE_TOPIC, log_ns, messages.serialize(_POSE, header=messages.header(stamp_ns, "map"), pose=pose))
 
 
-_WRITERS: dict[str, tuple[str, Write]] = {
-    "/davis/left/image_raw": ("frames", _image(IMAGE_TOPIC)),
-    "/davis/left/camera_info": ("", _camera_info),
-    "/davis/left/imu": ("imu", _imu),
-    "/davis/left/depth_image_rect": ("depth", _image(DEPTH_TOPIC)),
-    "/davis/left/pose": ("poses", _pose),
+_POSE = "geometry_msgs/msg/PoseStamped"
+_WRITERS: dict[str, tuple[str, str, Write]] = {  # what is counted, the type, and how it is written
+    "/davis/left/image_raw": ("frames", IMAGE, _image(IMAGE_TOPIC)),
+    "/davis/left/camera_info": ("", CAMERA_INFO, _camera_info),
+    "/davis/left/imu": ("imu", IMU, _imu),
+    "/davis/left/depth_image_rect": ("depth", IMAGE, _image(DEPTH_TOPIC)),
+    "/davis/left/pose": ("poses", _POSE, _pose),
 }

@@ -29,6 +29,15 @@ from halsie_ros.segmentation.labels import DSEC_11
 from halsie_ros.simulation.recording import Moment, record_scene
 from halsie_ros.simulation.street import StreetScene, demo_seed
 
+LIMITS = {
+    "seed": (0, 1 << 62),
+    "duration": (0.01, 86_400),
+    "width": (16, 4096),
+    "height": (16, 4096),
+    "frame-rate": (1, 1000),
+}
+"""Smallest and largest value of each number; pictures that no memory holds, and frames that never come, are refused."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the kind's arguments."""
@@ -49,8 +58,10 @@ def build(args: argparse.Namespace) -> dict[str, Any]:
         BagError: the destination exists or the disk is full.
         ParameterError: a number that cannot be.
     """
-    if args.seed < 0:
-        raise ParameterError(f"--seed {args.seed}: give 0 or more")
+    for name, (low, high) in LIMITS.items():
+        value = getattr(args, name.replace("-", "_"))
+        if not low <= value <= high:
+            raise ParameterError(f"--{name} {value}: give {low:g} to {high:g}")
     seed = demo_seed(args.seed)
     moments = record_scene(seed, args.duration, args.light, args.width, args.height, frame_rate_hz=args.frame_rate)
     calibration = Calibration(args.width, args.height, StreetScene(seed, args.light, args.width, args.height).matrix)

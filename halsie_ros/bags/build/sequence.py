@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import heapq
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -33,6 +34,7 @@ IMU_TOPIC = "/imu"
 DEPTH_TOPIC = "/ground_truth/depth"
 POSE_TOPIC = "/ground_truth/pose"
 CHUNK_US = 10 * PACKET_US
+LONGEST_S = 86_400
 EVENT_BYTES, FRAME_RATE_HZ = 6, 30
 """For the estimate of the disk space: bytes of an event in evt3 with room to spare, and frames per second."""
 
@@ -54,7 +56,7 @@ def write_sequence(
     labels: bool = False,
     frame_calibration: Calibration | None = None,
 ) -> dict[str, Any]:
-    """Writes the bag that `args` asks for (destination, storage, events, and start and duration where declared).
+    """Writes the bag that `args` asks for (destination, storage, events, start, duration).
 
     Args:
         sequence: what to write; its memory is bounded by the reader's chunks, not by the recording's length.
@@ -72,7 +74,7 @@ def write_sequence(
         ParameterError: --start or --duration leave nothing.
         BagError: the destination exists or the disk is full.
     """
-    span = _span(sequence, args)
+    span = span_of(args, *sequence.span_us, sequence.name)
     metadata = {"source": source, "sequence": sequence.name, "licence": sequence.licence}
     counts = {"frames": 0, "labels": 0, "imu": 0, "depth": 0, "poses": 0}
     with BagWriter(args.destination, args.storage, needed_bytes=_needed_bytes(sequence, span)) as writer:
@@ -106,17 +108,24 @@ def write_sequence(
     return {"bag": str(args.destination), **counts, "events": topic.events, "refused": writer.refused, **metadata}
 
 
-def _span(sequence: Sequence, args: argparse.Namespace) -> tuple[int, int]:
-    first, last = sequence.span_us
-    start_s, duration_s = getattr(args, "start", 0.0), getattr(args, "duration", None)
-    if start_s < 0 or (duration_s is not None and duration_s <= 0):
-        raise ParameterError(f"--start {start_s} --duration {duration_s}: give 0 or more, and more than 0")
-    start = first + round(start_s * 1e6)
-    if start > last:
-        raise ParameterError(f"--start {start_s}: {sequence.name} is {(last - first) / 1e6:.3f} s long")
-    if start_s == 0 and duration_s is None:
-        return min(first, 0), 1 << 62  # frames before the first and after the last event too
-    return start, last if duration_s is None else min(last, start + round(duration_s * 1e6))
+def span_of(args: argparse.Namespace, first_us: int, last_us: int, name: str) -> tuple[int, int]:
+    """What --start and --duration choose of a recording, (from, to) in microseconds on its own clock.
+
+    Raises:
+        ParameterError: they are no numbers, or leave nothing of the recording.
+        DatasetError: the recording's own times cannot be: packets of a whole day would fill the disk.
+    """
+    length_s = (last_us - first_us) / 1e6
+    if not 0 <= args.start <= length_s:
+        raise ParameterError(f"--start {args.start}: {name} is {length_s:.3f} s long, give 0 up to that")
+    if args.duration is not None and not 0 < args.duration < math.inf:
+        raise ParameterError(f"--duration {args.duration}: give seconds, more than 0, or leave it out for all")
+    if args.duration is None and length_s > LONGEST_S:
+        raise DatasetError(f"{name}: {length_s:.0f} s between first and last event: mend its times, or give --duration")
+    if args.start == 0 and args.duration is None:
+        return min(first_us, 0), 1 << 62  # frames before the first and after the last event too
+    start_us = first_us + round(args.start * 1e6)
+    return start_us, last_us if args.duration is None else min(last_us, start_us + round(args.duration * 1e6))
 
 
 def _needed_bytes(sequence: Sequence, span: tuple[int, int]) -> int:
