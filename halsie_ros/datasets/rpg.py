@@ -5,6 +5,8 @@ Lines are ``t x y p`` (seconds, pixels, 0 or 1), ``t path``, and ``fx fy cx cy k
 
 from __future__ import annotations
 
+import itertools
+import math
 import warnings
 from collections.abc import Iterator
 from functools import cached_property
@@ -18,6 +20,10 @@ from halsie_ros.events import Events
 
 _LINES = 1_000_000
 """Lines of events.txt that are held as text at once."""
+_LARGEST = 65_535
+"""Of a coordinate: events hold 16 bits."""
+_LATEST_S = 2_000_000_000
+"""Stamps of ROS hold 31 bits of seconds; the rest is left for the clock's start."""
 
 
 class RpgSequence(Sequence):
@@ -27,7 +33,8 @@ class RpgSequence(Sequence):
         folder: holds events.txt, and images.txt and calib.txt where there are frames and a calibration.
 
     Raises:
-        DatasetError: events.txt is missing, or a line of a list is none.
+        DatasetError: events.txt is missing, or a line of a list is none; events that cannot be (off the sensor, back
+            in time) are found when they are read. The line names the file and its line.
     """
 
     licence = "see the data set (RPG: CC BY-NC-SA)"
@@ -36,7 +43,7 @@ class RpgSequence(Sequence):
         self._folder = Path(folder)
         require(self._folder, "a folder with events.txt, images.txt, calib.txt")
         self._events_file = require(self._folder / "events.txt", "events in the RPG text format (t x y p)")
-        self.name = self._folder.name
+        self.name = self._folder.resolve().name
         self._images = self._read_images()
         self.height, self.width = self._sensor_size()
         self.calibration = self._read_calibration()
@@ -55,21 +62,20 @@ class RpgSequence(Sequence):
 
     def parts(self) -> Iterator[Events]:
         """All events in order, a million lines at a time, without holding the others."""
-        number = 0
-        with self._events_file.open() as file:
+        last_s = 0.0
+        with self._events_file.open(encoding="utf-8", errors="replace") as file:
             while True:
                 try:
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore")  # numpy warns at the end of the file
                         rows = np.loadtxt(file, np.float64, ndmin=2, max_rows=_LINES)
                 except ValueError as error:
-                    line = str(error).split(";")[0]
-                    raise DatasetError(f"{self._events_file}: after line {number}: {line}; want `t x y p`") from error
+                    raise self._fault() from error
                 if not rows.size:
                     return
-                if rows.shape[1] != 4:
-                    raise DatasetError(f"{self._events_file}: lines of {rows.shape[1]} numbers: want `t x y p`")
-                number += len(rows)
+                if rows.shape[1] != 4 or not _possible(rows, last_s, self._sensor).all():
+                    raise self._fault()
+                last_s = rows[-1, 0]
                 # Seconds with nine decimals: the nearest microsecond, as drivers count.
                 yield Events.of(rows[:, 1], rows[:, 2], np.rint(rows[:, 0] * 1e6), rows[:, 3])
 
@@ -80,17 +86,67 @@ class RpgSequence(Sequence):
     def labels(self) -> Iterator[tuple[int, np.ndarray]]:
         return iter(())
 
+    def _fault(self) -> DatasetError:
+        """Looks for the line that cannot be, once it is known that there is one."""
+        last_s = 0.0
+        with self._events_file.open("rb") as file:
+            for number, raw in enumerate(file, 1):
+                line = raw.decode("utf-8", "replace").split("#")[0].strip()
+                if not line:
+                    continue
+                try:
+                    row = np.array([line.split()], np.float64)
+                except ValueError:
+                    row = np.empty((1, 0))
+                fault = "want `t x y p`" if row.shape[1] != 4 else self._row_fault(row, last_s)
+                if fault:
+                    return DatasetError(f"{self._events_file}: line {number} is {line[:80]!r}: {fault}")
+                last_s = row[0, 0]
+        return DatasetError(f"{self._events_file}: changed while it was read: try again")
+
+    def _row_fault(self, row: np.ndarray, last_s: float) -> str:
+        """What is wrong with one row ``(1, 4)``, "" where nothing is."""
+        if _possible(row, last_s, self._sensor).all():
+            return ""
+        t_s, x, y, polarity = row[0]
+        width, height = self._sensor
+        if not 0 <= t_s < _LATEST_S:
+            return f"want a time of 0 to {_LATEST_S} s"
+        if t_s < last_s:
+            return f"the time goes back from {last_s:.6f} s: sort the file by time"
+        if polarity not in (0, 1, -1):
+            return "want a polarity of 0 or 1"
+        if x % 1 or y % 1:  # NaN too
+            return "want whole pixels"
+        size = ", the size of the images" if self._images else ""
+        return f"want x of 0 to {width - 1} and y of 0 to {height - 1}{size}"
+
+    @property
+    def _sensor(self) -> tuple[int, int]:
+        """Columns and rows that events may have: the images', before they are known whatever fits."""
+        if self._images:
+            return self.width, self.height
+        return _LARGEST + 1, _LARGEST + 1
+
     def _read_images(self) -> list[tuple[int, Path]]:
         file = self._folder / "images.txt"
-        found = []
-        for number, line in enumerate(file.read_text().splitlines() if file.exists() else [], 1):
+        found: list[tuple[int, Path]] = []
+        for number, line in enumerate(_lines(file) if file.exists() else [], 1):
             words = line.split()
             if not words:
                 continue
             try:
-                found.append((round(float(words[0]) * 1e6), self._folder / words[1]))
+                time_s, path = float(words[0]), self._folder / words[1]
             except (ValueError, IndexError):
-                raise DatasetError(f"{file}: line {number} is {line!r}: want `t path`") from None
+                raise DatasetError(f"{file}: line {number} is {line[:80]!r}: want `t path`") from None
+            if not 0 <= time_s < _LATEST_S:
+                raise DatasetError(f"{file}: line {number} is {line[:80]!r}: want a time of 0 to {_LATEST_S} s")
+            found.append((round(time_s * 1e6), path))
+        for number, (one, other) in enumerate(itertools.pairwise(found), 2):
+            if other[0] < one[0]:
+                raise DatasetError(
+                    f"{file}: picture {number} ({other[1].name}) is earlier than the one before: sort them"
+                )
         return found
 
     def _sensor_size(self) -> tuple[int, int]:
@@ -104,8 +160,31 @@ class RpgSequence(Sequence):
         if not file.exists():
             return None
         try:
-            fx, fy, cx, cy, *distortion = map(float, file.read_text().split())
+            fx, fy, cx, cy, *distortion = map(float, " ".join(_lines(file)).split())
         except ValueError:
             raise DatasetError(f"{file}: want `fx fy cx cy k1 k2 p1 p2 k3` in one line") from None
+        if not all(map(math.isfinite, (fx, fy, cx, cy, *distortion))) or fx <= 0 or fy <= 0 or len(distortion) > 8:
+            raise DatasetError(f"{file}: want fx and fy above 0, all finite, and at most 8 distortion coefficients")
         matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
         return Calibration(self.width, self.height, matrix, np.array(distortion or [0.0] * 5))
+
+
+def _possible(rows: np.ndarray, last_s: float, sensor: tuple[int, int]) -> np.ndarray:
+    """Which of the rows ``(N, 4)`` can be events after `last_s` on a sensor of (columns, rows), ``(N,) bool``."""
+    t_s, x, y, polarity = rows.T
+    width, height = sensor
+    with np.errstate(invalid="ignore"):
+        return (
+            (t_s >= np.concatenate([[last_s], t_s[:-1]]))
+            & (t_s < _LATEST_S)
+            & ((x >= 0) & (x < width) & (x == np.floor(x)))
+            & ((y >= 0) & (y < height) & (y == np.floor(y)))
+            & ((np.abs(polarity) == 1) | (polarity == 0))
+        )
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{file}: no text (byte {error.start}): copy it again") from error
