@@ -28,6 +28,11 @@ class BitReader:
             raise BitstreamError(f"header ends {-self._left} bits early: the packet is cut off or damaged")
         return (self._value >> self._left) & ((1 << count) - 1)
 
+    def trailing_zeros(self) -> int:
+        """Zeros at the end of the bits not yet read."""
+        rest = self._value & ((1 << self._left) - 1)
+        return (rest & -rest).bit_length() - 1 if rest else self._left
+
     def flag(self) -> bool:
         """The next bit."""
         return bool(self.bits(1))

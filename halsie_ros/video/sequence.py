@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
+
+
+def unsaid() -> None:
+    """For codecs whose pictures are not read to their end here."""
 
 
 @dataclass
@@ -24,6 +29,8 @@ class Sight:
         time: display time in the stream's own ticks, None where there is none.
         size: (width, height) of the active parameter sets, None while unknown.
         sets: parameter sets in this packet, by kind and id.
+        ends: says whether the decoding of the picture ends where its data end, which damage hardly ever leaves so; None
+            where that cannot be said. To be called before the next packet is read.
     """
 
     kind: str = "?"
@@ -39,6 +46,7 @@ class Sight:
     time: int | None = None
     size: tuple[int, int] | None = None
     sets: dict[str, bytes] | None = None
+    ends: Callable[[], bool | None] = unsaid
 
 
 class HeaderReader(Protocol):

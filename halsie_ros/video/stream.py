@@ -30,6 +30,8 @@ from halsie_ros.video.timeline import Timeline
 _RECENT = 64  # packets remembered to recognize a duplicate
 _MOST_TAGS = 128  # packets whose picture may still come
 _MOST_HELD = 16  # B-frames between two reference pictures
+_FAILED_PROOFS = 4  # pictures; a stream of which none could be read to its end before these is of an unknown kind
+_MANY = 1_000_000
 _ENDLESS = 600  # pictures without a start after which `endless_gop` is counted
 _KINDS = {1: "I", 2: "P", 3: "B", 4: "P", 5: "I", 6: "P", 7: "B"}  # AVPictureType
 
@@ -43,6 +45,7 @@ class _Tag:
     sight: Sight
     reason: str
     complaint: str = ""
+    proven: bool | None = None
 
 
 class PacketStream:
@@ -98,6 +101,7 @@ class PacketStream:
         self._refresh: int | None = None
         self._leading_until: int | None = None
         self._late_run = 0
+        self._failed_proofs = 0
         self._since_start = 0
         self._number = 0
         self._tags: dict[int, _Tag] = {}
@@ -157,6 +161,14 @@ class PacketStream:
         if decoded.complaint:
             tag.complaint = decoded.complaint
             tag.reason = self._break("damaged", f"damaged: {decoded.complaint}", spreads=_spreads(sight))
+        elif not tag.reason and self._failed_proofs < _FAILED_PROOFS:
+            tag.proven = sight.ends()
+            if tag.proven:
+                self._failed_proofs = -_MANY
+            elif tag.proven is False:
+                self._failed_proofs += 1
+                reason = "damaged: its decoding does not end where its data end"
+                tag.reason = self._break("damaged", reason, spreads=_spreads(sight))
         return given + self._take(decoded)
 
     def flush(self) -> list[VideoFrame]:
@@ -321,7 +333,7 @@ class PacketStream:
             reason = self._break_late(tag, "damaged", "damaged: FFmpeg marks the picture as corrupt")
         kind = sight.kind if sight.kind not in ("?", "") else _KINDS.get(int(picture.pict_type), "?")
         luma = luma_of(picture)
-        if not reason:
+        if not reason and not tag.proven:
             odd = self._looks.check(luma, follows=self._follows and not self._times.pause)
             if odd and self._looks.new_scene and self._clean_start(tag):
                 self._looks = Plausibility()

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from halsie_ros.errors import VideoError
 from halsie_ros.video.bits import BitReader, BitstreamError, nal_units, rbsp
 from halsie_ros.video.decoder import Limits
-from halsie_ros.video.h264 import H264Reader, parse_pps, parse_slice, parse_sps
+from halsie_ros.video.h264 import H264Reader
+from halsie_ros.video.h264_headers import parse_pps, parse_slice, parse_sps
 from halsie_ros.video.headers import header_reader
 from halsie_ros.video.hevc import parse_size
 from halsie_ros.video.packets import CODECS, PACKET_TYPES, Packet, read_packet

@@ -1,0 +1,543 @@
+"""Reading arithmetic-coded H.264 macroblocks for one purpose: to see where a slice's decoding ends.
+
+Arithmetic decoding never fails: damaged bytes turn into other, legal symbols. But they use up other numbers of bits, so
+that the last macroblock does not end where the data end. FFmpeg does not look. This follows the syntax of ITU-T H.264,
+7.3.4 to 7.3.5.3 with the contexts of 9.3.3.1, for frames (no fields, no MBAFF) of 4:2:0 or grey; nothing is
+reconstructed.
+"""
+
+# numba tells apart what numpy's type hints do not
+# mypy: disable-error-code="assignment,arg-type"
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from halsie_ros.video.cabac import PADDING, bits_read, bypass, decide, decision, flip, is_at_end, start, terminate
+from halsie_ros.video.h264_tables import LAST_8X8, SIGNIFICANT_8X8
+
+PREDICTED, BIPREDICTED, INTRA = 0, 1, 2  # kinds of slices
+EXACT, OVERRUN, ILLEGAL, INEXACT = 0, 1, 2, 3
+
+# What is kept of a macroblock.
+_SKIPPED, _DIRECT, _INTRA, _BLOCKS, _PCM, _LARGE = 1, 2, 4, 8, 16, 32
+# Bits of `coded` above the 16 luma blocks: 4 and 4 chroma blocks, then the blocks of DC coefficients.
+_CB, _CR, _LUMA_DC, _CHROMA_DC = 16, 20, 24, 25
+_ALL_CODED = (1 << 27) - 1
+# Per kind of block (luma DC, luma AC, luma, chroma DC, chroma AC, luma 8 x 8): contexts and number of coefficients.
+_FLAG_AT = np.array([85, 89, 93, 97, 101, 0], np.int64)
+_SIGNIFICANT_AT = np.array([105, 120, 134, 149, 152, 402], np.int64)
+_LAST_AT = np.array([166, 181, 195, 210, 213, 417], np.int64)
+_LEVEL_AT = np.array([227, 237, 247, 257, 266, 426], np.int64)
+_COUNT = np.array([16, 15, 16, 4, 15, 64], np.int64)
+_X = np.array([0, 1, 0, 1, 2, 3, 2, 3, 0, 1, 0, 1, 2, 3, 2, 3], np.int64)  # of the 4 x 4 block, in decoding order
+_Y = np.array([0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3], np.int64)
+# Lists that the two partitions of a B macroblock's types 1 to 21 use (table 7-14): 1 list 0, 2 list 1, 3 both.
+_LISTS = np.array(
+    [
+        [0, 0], [1, 1], [2, 2], [3, 3], [1, 1], [1, 1], [2, 2], [2, 2], [1, 2], [1, 2], [2, 1], [2, 1], [1, 3], [1, 3],
+        [2, 3], [2, 3], [3, 1], [3, 1], [3, 2], [3, 2], [3, 3], [3, 3],
+    ],
+    np.int64,
+)  # fmt: skip
+# B sub-macroblocks (table 7-18): lists used, and parts: 1 whole, 2 8 x 4, 3 4 x 8, 4 4 x 4.
+_SUB_LISTS = np.array([0, 1, 2, 3, 1, 1, 2, 2, 3, 3, 1, 2, 3], np.int64)
+_SUB_PARTS = np.array([4, 1, 1, 1, 2, 3, 2, 3, 2, 3, 4, 4, 4], np.int64)
+
+
+class Grid(NamedTuple):
+    """What later macroblocks' contexts depend on, per macroblock of a picture.
+
+    Attributes:
+        slices: `(N,) int32` number of the slice, -1 before it came.
+        flags: `(N,) uint8`.
+        pattern: `(N,) uint8` coded_block_pattern, chroma from bit 4 on.
+        chroma: `(N,) uint8` intra_chroma_pred_mode.
+        coded: `(N,) int32` coded_block_flag per block.
+        moved: `(2, N, 16, 2) uint8` |mvd| per list and 4 x 4 block, at most 127.
+        later: `(2, N) uint8` per list, bits of the 8 x 8 blocks with a reference index above 0.
+    """
+
+    slices: np.ndarray
+    flags: np.ndarray
+    pattern: np.ndarray
+    chroma: np.ndarray
+    coded: np.ndarray
+    moved: np.ndarray
+    later: np.ndarray
+
+    @classmethod
+    def of(cls, count: int) -> Grid:
+        """For pictures of `count` macroblocks."""
+        return cls(
+            np.full(count, -1, np.int32), np.zeros(count, np.uint8), np.zeros(count, np.uint8),
+            np.zeros(count, np.uint8), np.zeros(count, np.int32), np.zeros((2, count, 16, 2), np.uint8),
+            np.zeros((2, count), np.uint8),
+        )  # fmt: skip
+
+
+@numba.njit(cache=True, nogil=True)
+def _intra_type(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, at: int, step: int) -> int:
+    """I macroblock types after their first bin: 25 for PCM, else the type of a 16 x 16 prediction, 1 to 24."""
+    if terminate(engine, data):
+        return 25
+    kind = 1 + 12 * decision(engine, data, contexts, at)
+    if decision(engine, data, contexts, at + 1):
+        kind += 4 + 4 * decision(engine, data, contexts, at + 1 + step)
+    kind += 2 * decision(engine, data, contexts, at + 2 + step)
+    return kind + decision(engine, data, contexts, at + 2 + 2 * step)
+
+
+@numba.njit(cache=True, nogil=True)
+def _p_type(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray) -> int:
+    """0 to 3 as table 7-13, 5 and more: intra."""
+    if decision(engine, data, contexts, 14):
+        if not decision(engine, data, contexts, 17):
+            return 5
+        return 5 + _intra_type(engine, data, contexts, 18, 0)
+    if decision(engine, data, contexts, 15):
+        return 2 - decision(engine, data, contexts, 17)
+    return 3 * decision(engine, data, contexts, 16)
+
+
+@numba.njit(cache=True, nogil=True)
+def _b_type(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, increment: int) -> int:
+    """0 to 22 as table 7-14, 23 and more: intra."""
+    if not decision(engine, data, contexts, 27 + increment):
+        return 0
+    if not decision(engine, data, contexts, 30):
+        return 1 + decision(engine, data, contexts, 32)
+    bits = decision(engine, data, contexts, 31) << 3
+    bits |= decision(engine, data, contexts, 32) << 2
+    bits |= decision(engine, data, contexts, 32) << 1
+    bits |= decision(engine, data, contexts, 32)
+    if bits < 8:
+        return bits + 3
+    if bits == 13:
+        if not decision(engine, data, contexts, 32):
+            return 23
+        return 23 + _intra_type(engine, data, contexts, 33, 0)
+    if bits == 14:
+        return 11
+    if bits == 15:
+        return 22
+    return (bits << 1 | decision(engine, data, contexts, 32)) - 4
+
+
+@numba.njit(cache=True, nogil=True)
+def _sub_type(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, kind: int) -> int:
+    if kind == PREDICTED:
+        if decision(engine, data, contexts, 21):
+            return 0
+        if not decision(engine, data, contexts, 22):
+            return 1
+        return 3 - decision(engine, data, contexts, 23)
+    if not decision(engine, data, contexts, 36):
+        return 0
+    if not decision(engine, data, contexts, 37):
+        return 1 + decision(engine, data, contexts, 39)
+    value = 3
+    if decision(engine, data, contexts, 38):
+        if decision(engine, data, contexts, 39):
+            return 11 + decision(engine, data, contexts, 39)
+        value = 7
+    value += 2 * decision(engine, data, contexts, 39)
+    return value + decision(engine, data, contexts, 39)
+
+
+@numba.njit(cache=True, nogil=True)
+def _reference(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, increment: int) -> int:
+    value, context = 0, 54 + increment
+    while value < 32 and decision(engine, data, contexts, context):
+        context = 58 if value == 0 else 59
+        value += 1
+    return value
+
+
+@numba.njit(cache=True, nogil=True)
+def _difference(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, at: int, around: int) -> int:
+    """|mvd| of one component, at most 127 (what contexts need); -1 where it is illegal."""
+    if not decision(engine, data, contexts, at + (around > 2) + (around > 32)):
+        return 0
+    value, context = 1, at + 3
+    while value < 9 and decision(engine, data, contexts, context):
+        if value < 4:
+            context += 1
+        value += 1
+    if value >= 9:
+        order = 3
+        while bypass(engine, data):
+            value += 1 << order
+            order += 1
+            if order > 24:
+                return -1
+        while order:
+            order -= 1
+            value += bypass(engine, data) << order
+    bypass(engine, data)
+    return min(value, 127)
+
+
+@numba.njit(cache=True, nogil=True)
+def _levels(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, kind: int) -> bool:
+    """Coefficients of a block that has some (7.3.5.3.3); False where they are illegal."""
+    most = _COUNT[kind]
+    significant, last, level = _SIGNIFICANT_AT[kind], _LAST_AT[kind], _LEVEL_AT[kind]
+    width, value, due, at = engine[0], engine[1], engine[2], engine[3]
+    count, place, is_last = 0, 0, np.int64(0)
+    while place < most - 1 and not is_last:
+        if kind == 5:
+            of_significant, of_last = SIGNIFICANT_8X8[place], LAST_8X8[place]
+        elif kind == 3:
+            of_significant = of_last = min(place, 2)
+        else:
+            of_significant = of_last = place
+        bit, width, value, due, at = decide(data, contexts, significant + of_significant, width, value, due, at)
+        if bit:
+            count += 1
+            is_last, width, value, due, at = decide(data, contexts, last + of_last, width, value, due, at)
+        place += 1
+    if not is_last:
+        count += 1  # the last one is significant where nothing said so before
+    ones, larger, most_larger = 1, 0, 4 - (kind == 3)
+    legal = True
+    for _ in range(count):
+        context = level + (0 if larger else ones)
+        bit, width, value, due, at = decide(data, contexts, context, width, value, due, at)
+        if bit:
+            context = level + 5 + min(most_larger, larger)
+            larger += 1
+            prefix = 1
+            while bit and prefix < 14:
+                bit, width, value, due, at = decide(data, contexts, context, width, value, due, at)
+                prefix += bit
+            if bit:
+                order = 0
+                while bit and order < 25:
+                    bit, width, value, due, at = flip(data, width, value, due, at)
+                    order += bit
+                legal &= order < 25
+                for _ in range(order):
+                    bit, width, value, due, at = flip(data, width, value, due, at)
+        else:
+            ones = min(ones + 1, 4)
+        bit, width, value, due, at = flip(data, width, value, due, at)  # the sign
+    engine[0] = width
+    engine[1] = value
+    engine[2] = due
+    engine[3] = at
+    return legal
+
+
+@numba.njit(cache=True, nogil=True)
+def _motion(
+    engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, kind: int, form: int, grid: Grid, here: int,
+    left: int, above: int, references: tuple[int, int], infers: bool,
+) -> int:  # fmt: skip
+    """Reference indices and vectors of an inter macroblock that is not direct as a whole.
+
+    Returns: 0 where they are illegal, 1, or 2 where the 8 x 8 transform may follow.
+    """
+    parts = np.empty(4, np.int64)  # per 8 x 8 block: 0 part of something larger, 1 to 4 as in _SUB_PARTS
+    lists = np.empty(4, np.int64)
+    large = 2
+    if (kind == PREDICTED and form == 3) or (kind == BIPREDICTED and form == 22):
+        for block in range(4):
+            sub = _sub_type(engine, data, contexts, kind)
+            if kind == PREDICTED:
+                parts[block], lists[block] = sub + 1, 1
+            else:
+                parts[block], lists[block] = _SUB_PARTS[sub], _SUB_LISTS[sub]
+            if lists[block] == 0:
+                large = large if infers else 1
+            elif parts[block] > 1:
+                large = 1
+        shape = 3
+    else:
+        # shape 0: 16 x 16, 1: two of 16 x 8, 2: two of 8 x 16
+        shape = form if kind == PREDICTED else (0 if form < 4 else 2 - (form & 1 == 0))
+        for block in range(4):
+            second = block >> 1 if shape == 1 else block & 1 if shape == 2 else 0
+            parts[block] = 0
+            lists[block] = 1 if kind == PREDICTED else _LISTS[form, second]
+    for which in range(2 if kind == BIPREDICTED else 1):
+        if references[which] < 2:
+            continue
+        later = 0
+        outer_left = grid.later[which, left] if left >= 0 else 0
+        outer_above = grid.later[which, above] if above >= 0 else 0
+        for block in range(4):
+            first = shape == 3 or block == 0 or (shape == 1 and block == 2) or (shape == 2 and block == 1)
+            if not lists[block] >> which & 1:
+                continue
+            if first:
+                a = later >> (block - 1) & 1 if block & 1 else np.int64(outer_left) >> (block + 1) & 1
+                b = later >> (block - 2) & 1 if block >= 2 else np.int64(outer_above) >> (block + 2) & 1
+                value = _reference(engine, data, contexts, a + 2 * b)
+                if value >= references[which]:
+                    return 0
+                if value:
+                    later |= 1 << block
+                    if shape == 0:
+                        later = 15
+                    elif shape == 1:
+                        later |= 2 << block
+                    elif shape == 2:
+                        later |= 4 << block
+        grid.later[which, here] = later
+    for which in range(2 if kind == BIPREDICTED else 1):
+        mine = grid.moved[which, here]
+        for block in range(4):
+            if not lists[block] >> which & 1:
+                continue
+            x0, y0 = (block & 1) * 2, (block >> 1) * 2
+            if shape == 3:
+                part = parts[block]
+                wide = 2 if part == 1 or part == 2 else 1
+                high = 2 if part == 1 or part == 3 else 1
+                end_x, end_y = x0 + 2, y0 + 2
+            else:
+                if (shape == 0 and block) or (shape == 1 and block & 1) or (shape == 2 and block > 1):
+                    continue
+                wide, high = 4 - 2 * (shape == 2), 4 - 2 * (shape == 1)
+                end_x, end_y = x0 + wide, y0 + high
+            for y in range(y0, end_y, high):
+                for x in range(x0, end_x, wide):
+                    for axis in range(2):
+                        around = 0
+                        if x:
+                            around += np.int64(mine[y * 4 + x - 1, axis])
+                        elif left >= 0:
+                            around += np.int64(grid.moved[which, left, y * 4 + 3, axis])
+                        if y:
+                            around += np.int64(mine[y * 4 + x - 4, axis])
+                        elif above >= 0:
+                            around += np.int64(grid.moved[which, above, 12 + x, axis])
+                        value = _difference(engine, data, contexts, 40 + 7 * axis, around)
+                        if value < 0:
+                            return 0
+                        for row in range(y, y + high):
+                            for column in range(x, x + wide):
+                                mine[row * 4 + column, axis] = value
+    return large
+
+
+@numba.njit(cache=True, nogil=True)
+def _pattern(
+    engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, grid: Grid, left: int, above: int, chroma: bool
+) -> int:
+    """coded_block_pattern (9.3.3.1.1.4)."""
+    outer_left = np.int64(grid.pattern[left]) if left >= 0 else 15
+    outer_above = np.int64(grid.pattern[above]) if above >= 0 else 15
+    value = 0
+    for block in range(4):
+        a = value >> (block - 1) & 1 if block & 1 else outer_left >> (block + 1) & 1
+        b = value >> (block - 2) & 1 if block >= 2 else outer_above >> (block + 2) & 1
+        value |= decision(engine, data, contexts, 73 + (a ^ 1) + 2 * (b ^ 1)) << block
+    if chroma:
+        a = np.int64(left >= 0 and outer_left >> 4 > 0)
+        b = np.int64(above >= 0 and outer_above >> 4 > 0)
+        if decision(engine, data, contexts, 77 + a + 2 * b):
+            a = np.int64(left >= 0 and outer_left >> 4 == 2)
+            b = np.int64(above >= 0 and outer_above >> 4 == 2)
+            value |= (1 + decision(engine, data, contexts, 81 + a + 2 * b)) << 4
+    return value
+
+
+@numba.njit(cache=True, nogil=True)
+def _residual(
+    engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, grid: Grid, here: int, left: int, above: int,
+    sixteen: bool,
+) -> bool:  # fmt: skip
+    """All blocks of a macroblock (7.3.5.3); False where one is illegal."""
+    flags = grid.flags[here]
+    pattern = np.int64(grid.pattern[here])
+    intra = flags & _INTRA != 0
+    outside = _ALL_CODED if intra else 0  # blocks beyond the slice count as coded for intra macroblocks
+    by_left = np.int64(grid.coded[left]) if left >= 0 else outside
+    by_above = np.int64(grid.coded[above]) if above >= 0 else outside
+    coded = 0
+    if sixteen:
+        around = (by_left >> _LUMA_DC & 1) + 2 * (by_above >> _LUMA_DC & 1)
+        if decision(engine, data, contexts, _FLAG_AT[0] + around):
+            coded |= 1 << _LUMA_DC
+            if not _levels(engine, data, contexts, 0):
+                return False
+    for block in range(16):
+        if not pattern >> (block >> 2) & 1:
+            continue
+        x, y = _X[block], _Y[block]
+        if flags & _LARGE:
+            if block & 3 == 0:
+                coded |= 0x33 << (y * 4 + x)
+                if not _levels(engine, data, contexts, 5):
+                    return False
+            continue
+        a = coded >> (y * 4 + x - 1) & 1 if x else by_left >> (y * 4 + 3) & 1
+        b = coded >> (y * 4 + x - 4) & 1 if y else by_above >> (12 + x) & 1
+        kind = 1 if sixteen else 2
+        if decision(engine, data, contexts, _FLAG_AT[kind] + a + 2 * b):
+            coded |= 1 << (y * 4 + x)
+            if not _levels(engine, data, contexts, kind):
+                return False
+    if pattern >> 4:
+        for plane in range(2):
+            around = (by_left >> (_CHROMA_DC + plane) & 1) + 2 * (by_above >> (_CHROMA_DC + plane) & 1)
+            if decision(engine, data, contexts, _FLAG_AT[3] + around):
+                coded |= 1 << (_CHROMA_DC + plane)
+                if not _levels(engine, data, contexts, 3):
+                    return False
+    if pattern >> 4 == 2:
+        for plane in range(2):
+            base = _CR if plane else _CB
+            for block in range(4):
+                x, y = block & 1, block >> 1
+                a = coded >> (base + block - 1) & 1 if x else by_left >> (base + block + 1) & 1
+                b = coded >> (base + block - 2) & 1 if y else by_above >> (base + block + 2) & 1
+                if decision(engine, data, contexts, _FLAG_AT[4] + a + 2 * b):
+                    coded |= 1 << (base + block)
+                    if not _levels(engine, data, contexts, 4):
+                        return False
+    grid.coded[here] = coded
+    return True
+
+
+@numba.njit(cache=True, nogil=True)
+def read_slice(
+    data: np.ndarray, length: int, at: int, contexts: np.ndarray, kind: int, first: int, number: int, columns: int,
+    references: tuple[int, int], may_be_large: bool, infers: bool, chroma: bool, grid: Grid,
+) -> tuple[int, int]:  # fmt: skip
+    """Reads the macroblocks of one slice.
+
+    Args:
+        data: the slice's RBSP, `length` bytes, padded (`cabac.padded`).
+        at: byte where the macroblocks start.
+        contexts: `(460,) uint8`, changed.
+        kind: PREDICTED, BIPREDICTED or INTRA.
+        first: its first macroblock.
+        number: of the slice, another one for each slice of a picture.
+        columns: macroblocks in a row.
+        references: active reference pictures per list.
+        may_be_large: transform_8x8_mode_flag.
+        infers: direct_8x8_inference_flag.
+        chroma: 4:2:0, not grey.
+        grid: of the picture, changed.
+
+    Returns:
+        EXACT, OVERRUN (more data needed than there are), ILLEGAL (a value out of range) or INEXACT (the slice says that
+        it ends where its data do not), and the macroblock after the last one.
+    """
+    engine = np.empty(4, np.int64)
+    start(engine, data, at)
+    here, count, changed = first, len(grid.slices), 0
+    while True:
+        if here >= count:
+            return ILLEGAL, here
+        left = here - 1 if here % columns and grid.slices[here - 1] == number else -1
+        above = here - columns if here >= columns and grid.slices[here - columns] == number else -1
+        flags, pattern, chroma_mode, sixteen, known = 0, 0, 0, False, False
+        grid.coded[here] = 0
+        grid.later[0, here] = 0
+        grid.later[1, here] = 0
+        grid.moved[0, here, :, :] = 0
+        if kind == BIPREDICTED:
+            grid.moved[1, here, :, :] = 0
+        left_flags = np.int64(grid.flags[left]) if left >= 0 else _SKIPPED | _DIRECT | _BLOCKS
+        above_flags = np.int64(grid.flags[above]) if above >= 0 else _SKIPPED | _DIRECT | _BLOCKS
+        if kind != INTRA:
+            increment = (left_flags & _SKIPPED == 0) + (above_flags & _SKIPPED == 0)
+            if decision(engine, data, contexts, (24 if kind == BIPREDICTED else 11) + increment):
+                flags = _SKIPPED | _DIRECT
+        if not flags:
+            form, intra = 0, -1
+            if kind == INTRA:
+                increment = (left_flags & _BLOCKS == 0) + (above_flags & _BLOCKS == 0)
+                intra = 0
+                if decision(engine, data, contexts, 3 + increment):
+                    intra = _intra_type(engine, data, contexts, 6, 1)
+            elif kind == PREDICTED:
+                form = _p_type(engine, data, contexts)
+                intra = form - 5
+            else:
+                increment = (left_flags & _DIRECT == 0) + (above_flags & _DIRECT == 0)
+                form = _b_type(engine, data, contexts, increment)
+                intra = form - 23
+            if intra == 25:
+                flags, pattern, known = _INTRA | _PCM, 0x2F, True
+                after = (bits_read(engine) + 7) // 8 + (384 if chroma else 256)
+                if after + 2 > length:
+                    return OVERRUN, here
+                start(engine, data, after)
+                grid.coded[here] = _ALL_CODED
+                changed = 0
+            elif intra >= 0:
+                flags = _INTRA
+                sixteen = intra > 0
+                if not sixteen:
+                    flags |= _BLOCKS
+                    if may_be_large:
+                        increment = (left_flags & _LARGE != 0) + (above_flags & _LARGE != 0)
+                        if decision(engine, data, contexts, 399 + increment):
+                            flags |= _LARGE
+                    for _ in range(4 if flags & _LARGE else 16):
+                        if not decision(engine, data, contexts, 68):
+                            for _ in range(3):
+                                decision(engine, data, contexts, 69)
+                if chroma:
+                    increment = (left >= 0 and grid.chroma[left] != 0) + (above >= 0 and grid.chroma[above] != 0)
+                    if decision(engine, data, contexts, 64 + increment):
+                        chroma_mode = 1
+                        if decision(engine, data, contexts, 67):
+                            decision(engine, data, contexts, 67)
+            large = 1
+            if intra < 0:
+                if kind == BIPREDICTED and form == 0:
+                    flags = _DIRECT
+                    large = 2 if infers else 1
+                else:
+                    large = _motion(
+                        engine, data, contexts, kind, form, grid, here, left, above, references, infers
+                    )  # fmt: skip
+                    if not large:
+                        return ILLEGAL, here
+            if sixteen:
+                pattern = (15 if intra > 12 else 0) | ((intra - 1) // 4 % 3) << 4
+            elif not known:
+                pattern = _pattern(engine, data, contexts, grid, left, above, chroma)
+                if intra < 0 and may_be_large and large == 2 and pattern & 15:
+                    increment = (left_flags & _LARGE != 0) + (above_flags & _LARGE != 0)
+                    if decision(engine, data, contexts, 399 + increment):
+                        flags |= _LARGE
+            grid.flags[here] = flags
+            grid.pattern[here] = pattern
+            if not known and (pattern or sixteen):
+                steps = 0
+                if decision(engine, data, contexts, 60 + (changed != 0)):
+                    steps = 1
+                    context = 62
+                    while decision(engine, data, contexts, context):
+                        context = 63
+                        steps += 1
+                        if steps > 255:
+                            return ILLEGAL, here
+                changed = steps
+                if not _residual(engine, data, contexts, grid, here, left, above, sixteen):
+                    return ILLEGAL, here
+            else:
+                changed = 0
+        else:
+            changed = 0
+        grid.slices[here] = number
+        grid.flags[here] = flags
+        grid.pattern[here] = pattern
+        grid.chroma[here] = chroma_mode
+        here += 1
+        if engine[3] > length + PADDING // 4:
+            return OVERRUN, here
+        if terminate(engine, data):
+            return (EXACT if is_at_end(engine, data, length) else INEXACT), here
+        if bits_read(engine) > length * 8:
+            return OVERRUN, here
