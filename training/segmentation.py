@@ -43,6 +43,7 @@ class SegmentationConfig:
         imagenet: MobileNetV2 weights to start the frame branch from, "" for none.
         start: checkpoint whose average the network starts from, "" for none.
         class_weights: classes weigh ``share ** -class_weights`` (0: all the same), by their share of `train`.
+        overlap: weight of ``1 - soft IoU``, the mean over each item's classes, beside the cross entropy.
         frozen_norms: batch norms keep their running statistics (for comparisons across numbers of processes).
     """
 
@@ -57,6 +58,7 @@ class SegmentationConfig:
     imagenet: str = ""
     start: str = ""
     class_weights: float = 0.25
+    overlap: float = 0.0
     frozen_norms: bool = False
 
     def __post_init__(self) -> None:
@@ -70,6 +72,8 @@ class SegmentationConfig:
             raise ValueError("imagenet and start both give first weights: keep one")
         if self.validation_stride < 1 or not 0 <= self.class_weights <= 1:
             raise ValueError("validation_stride must be at least 1 and class_weights between 0 and 1")
+        if self.overlap < 0:
+            raise ValueError(f"overlap is {self.overlap}: give 0 for none or more")
         missing = {"data", "licence", "commercial_use", "recipe", "inputs"} - set(self.card)
         if missing:
             raise ValueError(f"card lacks {', '.join(sorted(missing))}")
@@ -153,16 +157,21 @@ class SegmentationTask:
         return make_item(sample, self.config.augment, random, classes=network.classes, bins=network.bins, bin_us=BIN_US)
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
-        """Cross entropy against the classes' shares in each cell, averaged over each item's labelled area."""
+        """Cross entropy against the classes' shares in each cell, averaged over each item's labelled area, and what
+        the classes' soft intersections over unions lack (Rahman and Wang, 2016; per item: our choice)."""
         frames, events, dt_us, valid, shares = (
             batch[name].transpose(0, 1) for name in ("frames", "events", "dt_us", "frame_valid", "shares")
         )
         scores, _, spikes = network(frames, events, dt_us, valid)
         steps, items = events.shape[:2]
-        target = shares.flatten(0, 1) * self._weights.to(scores.device).view(1, -1, 1, 1)
-        per_step = -(target * F.log_softmax(scores.float(), 1)).sum((1, 2, 3)).view(steps, items)
+        shares = shares.flatten(0, 1)
+        log_likelihood = F.log_softmax(scores.float(), 1)
+        target = shares * self._weights.to(scores.device).view(1, -1, 1, 1)
+        per_step = -(target * log_likelihood).sum((1, 2, 3)).view(steps, items)
         area = target.sum((1, 2, 3)).view(steps, items)
         loss = (per_step.sum(0) / area.sum(0).clamp(min=1.0)).mean()
+        if self.config.overlap:
+            loss = loss + self.config.overlap * (1 - soft_iou(log_likelihood.exp(), shares, items).mean())
         return loss, {f"spikes/{k}": float(layer.detach().mean()) for k, layer in enumerate(spikes)}
 
     def validate(self, network: nn.Module) -> dict[str, float]:
@@ -191,6 +200,25 @@ class SegmentationTask:
                 counts += np.bincount(label[label < len(counts)], minlength=len(counts))
         weights = np.maximum(counts / counts.sum(), 1e-3) ** -self.config.class_weights
         return torch.from_numpy((weights / weights.mean()).astype(np.float32))
+
+
+def soft_iou(predicted: Tensor, shares: Tensor, items: int) -> Tensor:
+    """Soft intersection over union of each item, the mean over the classes that occur in it.
+
+    Args:
+        predicted: class probabilities ``(T*B, C, h, w)``.
+        shares: true shares of the classes, adding up to less than 1 where there is no label, of the same shape.
+        items: B.
+
+    Returns:
+        ``(B,)``; 1 for an item without any label.
+    """
+    both = (predicted * shares).sum((2, 3))
+    either = (predicted * shares.sum(1, keepdim=True)).sum((2, 3)) + shares.sum((2, 3)) - both
+    both, either, present = (one.view(-1, items, one.shape[1]).sum(0) for one in (both, either, shares.sum((2, 3))))
+    occurs = (present > 0).float()
+    iou = occurs * both / either.clamp(min=1e-6)
+    return torch.where(occurs.sum(1) > 0, iou.sum(1) / occurs.sum(1).clamp(min=1), 1.0)
 
 
 class FrozenNorms(nn.Module):

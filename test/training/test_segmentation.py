@@ -15,7 +15,7 @@ from halsie_ros.datasets.samples import Sample  # noqa: E402
 from halsie_ros.events import Events  # noqa: E402
 from training.clips import PackedClips, SourceConfig, load_clip, pack, save_clip  # noqa: E402
 from training.loop import train  # noqa: E402
-from training.segmentation import SegmentationConfig, SegmentationTask, mean_iou, run_clip  # noqa: E402
+from training.segmentation import SegmentationConfig, SegmentationTask, mean_iou, run_clip, soft_iou  # noqa: E402
 
 RECIPE = {
     "class_set": "ddd17_6",
@@ -125,6 +125,7 @@ def test_the_recipes_of_the_repository_are_read(repository):
         ({"class_set": "moon"}, "class_set is 'moon'"),
         ({"imagenet": "a", "start": "b"}, "keep one"),
         ({"train": {**RECIPE["train"], "root": "somewhere"}}, "only data sets have a root"),
+        ({"overlap": -1}, "overlap is -1"),
         ({"card": {**RECIPE["card"], "inputs": ["frames"]}}, "card.inputs"),
         ({"card": {"inputs": ["frames", "events"]}}, "card lacks commercial_use, data, licence, recipe"),
     ],
@@ -181,7 +182,7 @@ class _Stopping(SegmentationTask):
 
 
 def test_frozen_norms_stay_as_they_are(recipe):
-    config = dataclasses.replace(SegmentationConfig.load(recipe), frozen_norms=True)
+    config = dataclasses.replace(SegmentationConfig.load(recipe), frozen_norms=True, overlap=0.5)
     task = SegmentationTask(config)
     task.network.train()
     norm = next(module for module in task.network.modules() if isinstance(module, torch.nn.BatchNorm2d))
@@ -192,12 +193,25 @@ def test_frozen_norms_stay_as_they_are(recipe):
 
 
 def test_the_loss_of_a_batch_is_the_mean_of_its_items(recipe):
-    config = dataclasses.replace(SegmentationConfig.load(recipe), frozen_norms=True)
+    config = dataclasses.replace(SegmentationConfig.load(recipe), frozen_norms=True, overlap=0.5)
     task = SegmentationTask(config)
     items = [task.item(index, np.random.default_rng(index)) for index in range(2)]
     alone = [task.loss(task.network, {name: tensor[None] for name, tensor in item.items()})[0] for item in items]
     together, _ = task.loss(task.network, {name: torch.stack([item[name] for item in items]) for name in items[0]})
     assert together.item() == pytest.approx(np.mean([loss.item() for loss in alone]), rel=1e-5)
+
+
+def test_soft_iou_of_masks_is_their_iou_and_unlabelled_cells_do_not_count():
+    truth, guess = torch.zeros(2, 3, 2, 4), torch.zeros(2, 3, 2, 4)
+    truth[:, 0, :, :2] = 1  # item 0: class 0 left, class 1 right; item 1: class 0 left, nothing right
+    truth[0, 1, :, 2:] = 1
+    guess[:, 0, :, :3] = 1
+    guess[:, 1, :, 3:] = 1
+    both = soft_iou(guess, truth, 2)
+    assert both.tolist() == pytest.approx([(4 / 6 + 2 / 4) / 2, 1.0])
+    assert soft_iou(guess, torch.zeros_like(truth), 2).tolist() == [1.0, 1.0]
+    two_steps = soft_iou(guess, truth, 1)  # the same as two steps of one item: counts add up before they are divided
+    assert two_steps.tolist() == pytest.approx([(8 / 10 + 2 / 4) / 2])
 
 
 def test_recordings_are_read_packed_only():
