@@ -44,7 +44,11 @@ def run(args: argparse.Namespace) -> int:
         write_json(args.json, content)
         return 0
     if args.action == "build":
-        write_json(args.json, importlib.import_module(f"halsie_ros.bags.build.{args.kind}").build(args))
+        summary = importlib.import_module(f"halsie_ros.bags.build.{args.kind}").build(args)
+        if args.json != "-":
+            counts = {name: value for name, value in summary.items() if isinstance(value, int) and value}
+            print(f"{summary['bag']}: {', '.join(f'{count} {name}' for name, count in counts.items())}")
+        write_json(args.json, summary)
         return 0
     return _replay(args)
 
@@ -57,6 +61,13 @@ def _replay(args: argparse.Namespace) -> int:
     except ImportError as error:
         raise HalsieError(f"replaying needs ROS 2 ({error}): source a ROS install, or use ./halsie") from error
     options = ReplayOptions(args.bag, args.rate, args.loop, args.clock, args.wait, args.timeout, args.sent)
-    code, result = replay(options)
+    code, result = replay(options, "halsie bag")
+    if args.json != "-" and result.get("published"):
+        end = "" if result["complete"] else ", stopped before its end"
+        print(
+            f"{args.bag}: {sum(result['published'].values())} messages on {len(result['published'])} topics "
+            f"in {result['rounds']} {'round' if result['rounds'] == 1 else 'rounds'}, "
+            f"at most {result['late_ms_max']:.1f} ms late{end}"
+        )
     write_json(args.json, result)
     return code

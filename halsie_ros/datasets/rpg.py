@@ -116,7 +116,7 @@ class RpgSequence(Sequence):
             return f"the time goes back from {last_s:.6f} s: sort the file by time"
         if polarity not in (0, 1, -1):
             return "want a polarity of 0 or 1"
-        if x % 1 or y % 1:  # NaN too
+        if not (x.is_integer() and y.is_integer()):
             return "want whole pixels"
         size = ", the size of the images" if self._images else ""
         return f"want x of 0 to {width - 1} and y of 0 to {height - 1}{size}"

@@ -64,12 +64,15 @@ def use_fastdds_profile() -> None:
             os.environ[name] = str(profile)
 
 
-def spin_node(create: Callable[[], Node | Sequence[Node]], arguments: Sequence[str] | None = None) -> int:
+def spin_node(
+    create: Callable[[], Node | Sequence[Node]], arguments: Sequence[str] | None = None, name: str | None = None
+) -> int:
     """Runs one node, or several in one process, until SIGINT or SIGTERM.
 
     Args:
         create: makes the node(s); called after ``rclpy.init``. Raises `HalsieError` when it cannot start.
         arguments: the command line, ``sys.argv`` when None.
+        name: begins the line of an error; the executable's name when None.
 
     Returns:
         The exit code: 0 after a signal (also one that is sent twice, or during the start), 1 after a one-line
@@ -98,7 +101,7 @@ def spin_node(create: Callable[[], Node | Sequence[Node]], arguments: Sequence[s
             sys.excepthook(type(failures[0]), failures[0], failures[0].__traceback__)
             code = 2
     except HalsieError as error:
-        print(f"{Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
+        print(f"{name or Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
         code = 1
     except KeyboardInterrupt:
         pass
