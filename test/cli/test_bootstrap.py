@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import os
 import subprocess
+import sys
 
 import pytest
 
+from halsie_ros.cli import bootstrap as bootstrap_module
+from halsie_ros.cli import bootstrap_venv
+
 
 @pytest.fixture
-def bootstrap(repository, tmp_path, monkeypatch):
-    """The bootstrap module, its virtual environment in a scratch folder and its steps replaced by recorders."""
-    spec = importlib.util.spec_from_file_location("bootstrap", repository / "halsie_ros" / "cli" / "bootstrap.py")
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(__import__("sys").modules, "bootstrap", module)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "VENV", tmp_path)
-    monkeypatch.setattr(module, "RECORD", tmp_path / "record.json")
-    monkeypatch.setattr(module, "LOG", tmp_path / "log")
+def venv(tmp_path, monkeypatch):
+    """What the set-up does, its virtual environment in a scratch folder."""
+    monkeypatch.setattr(bootstrap_venv, "VENV", tmp_path)
+    monkeypatch.setattr(bootstrap_venv, "LOCK", tmp_path / "lock")
+    monkeypatch.setattr(bootstrap_venv, "LOG", tmp_path / "log")
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").touch()
-    return module
+    return bootstrap_venv
+
+
+@pytest.fixture
+def bootstrap(venv, tmp_path, monkeypatch):
+    """The set-up, its record in the scratch folder."""
+    monkeypatch.setattr(bootstrap_module, "RECORD", tmp_path / "record.json")
+    return bootstrap_module
 
 
 def recording_steps(module, done, digests, failing=None):
@@ -75,12 +82,12 @@ def test_everything_that_is_missing_is_named_in_one_line(bootstrap, monkeypatch,
     )
 
 
-def test_a_failing_command_is_reported_by_its_own_error_line(bootstrap, tmp_path):
-    with pytest.raises(bootstrap.SetupError, match=r"failed: error: no such wheel \(log: .*log\)"):
-        bootstrap.call(["bash", "-c", "echo noise; echo 'error: no such wheel'; exit 3"])
+def test_a_failing_command_is_reported_by_its_own_error_line(venv):
+    with pytest.raises(venv.SetupError, match=r"failed: error: no such wheel \(log: .*log\)"):
+        venv.call(["bash", "-c", "echo noise; echo 'error: no such wheel'; exit 3"])
 
 
-def test_the_wheels_cmake_files_get_this_machines_include_folders(bootstrap, tmp_path, monkeypatch):
+def test_the_wheels_cmake_files_get_this_machines_include_folders(venv, tmp_path, monkeypatch):
     exported = tmp_path / "share" / "std_msgs" / "cmake" / "export.cmake"
     exported.parent.mkdir(parents=True)
     exported.write_text(
@@ -88,17 +95,33 @@ def test_the_wheels_cmake_files_get_this_machines_include_folders(bootstrap, tmp
         '/opt/python/cp311-cp311/lib/python3.11/site-packages/numpy/_core/include"\nother line\n'
     )
     answer = subprocess.CompletedProcess([], 0, stdout="/my/python\n/my/numpy\n")
-    monkeypatch.setattr(bootstrap.subprocess, "run", lambda *_, **__: answer)
-    bootstrap.mend_exported_paths()
+    monkeypatch.setattr(venv.subprocess, "run", lambda *_, **__: answer)
+    venv.mend_exported_paths()
     assert exported.read_text() == 'INCLUDES "${P}/include;/my/python;/my/numpy"\nother line\n'
 
 
-def test_a_sourced_ros_install_is_recognised_and_our_own_prefix_is_not(bootstrap, tmp_path, monkeypatch):
+def test_a_sourced_ros_install_is_recognised_and_our_own_prefix_is_not(venv, tmp_path, monkeypatch):
     monkeypatch.setenv("ROS_DISTRO", "jazzy")
     (tmp_path / "share" / "rclpy").mkdir(parents=True)
     monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
-    assert bootstrap.ros_install() == ""
+    assert venv.ros_install() == ""
     other = tmp_path.parent / (tmp_path.name + "-opt-ros")
     (other / "share" / "rclpy").mkdir(parents=True)
     monkeypatch.setenv("AMENT_PREFIX_PATH", f"{tmp_path}:{other}")
-    assert bootstrap.ros_install() == "jazzy"
+    assert venv.ros_install() == "jazzy"
+
+
+def test_the_set_up_runs_as_a_file_with_the_standard_library_alone(repository, tmp_path):
+    """As `./halsie` starts it: no site-packages, from any folder, nothing of ours on the path."""
+    program = (
+        "import runpy, sys; sys.argv[0] = sys.argv[1]; sys.path[0] = 'scratch'; "
+        "runpy.run_path(sys.argv[1], run_name='set-up'); "
+        "print(sorted(name for name in sys.modules if name.partition('.')[0] in ('numpy', 'yaml', 'halsie_ros')))"
+    )
+    file = repository / "halsie_ros" / "cli" / "bootstrap.py"
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "_ROS", "LD_"))}
+    words = [sys.executable, "-S", "-E", "-c", program, str(file)]
+    answer = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, env=bare)
+    assert answer.returncode == 0, answer.stderr
+    known = ["", ".cli", ".cli.bootstrap_venv", ".kernel_cache"]
+    assert answer.stdout.strip() == str([f"halsie_ros{name}" for name in known])
