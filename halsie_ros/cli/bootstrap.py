@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -34,10 +35,14 @@ APT_PACKAGES = {"venv": "python3-venv", "headers": "python3-dev", "g++": "g++", 
 
 def main(words: list[str]) -> int:
     """Sets up, then runs `words`: `test [PYTEST ARGUMENTS]`, `setup`, or any verb of the `halsie` command."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that pip or pytest does not go on without us
     try:
         set_up(quiet=bool(words) and words[0] in ("--help", "-h", "--version"))
     except SetupError as error:
         print(f"halsie: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"halsie: set-up: {error.filename} cannot be used ({error.strerror}): make room there", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nhalsie: set-up interrupted; the next run goes on from here", file=sys.stderr)
@@ -63,7 +68,10 @@ def run_tests(python: str, arguments: list[str]) -> int:
     worst = 0
     for command in commands:
         print(f"\n$ {' '.join(command[2:])}", flush=True)
-        worst = max(worst, subprocess.call(command, cwd=ROOT))
+        try:
+            worst = max(worst, subprocess.call(command, cwd=ROOT))
+        except KeyboardInterrupt:
+            return 130
     return worst
 
 

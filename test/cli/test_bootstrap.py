@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +31,14 @@ def bootstrap(venv, tmp_path, monkeypatch):
     """The set-up, its record in the scratch folder."""
     monkeypatch.setattr(bootstrap_module, "RECORD", tmp_path / "record.json")
     return bootstrap_module
+
+
+@pytest.fixture(autouse=True)
+def handler_of_sigterm():
+    """`main` takes SIGTERM over for the process."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 def recording_steps(module, done, digests, failing=None):
@@ -80,6 +90,31 @@ def test_everything_that_is_missing_is_named_in_one_line(bootstrap, monkeypatch,
     assert capsys.readouterr().err == (
         "halsie: missing: python3-dev, g++, make. Install with: sudo apt-get install -y python3-dev g++ make\n"
     )
+
+
+def test_a_place_that_cannot_be_written_is_one_line(bootstrap, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(bootstrap.venv, "VENV", tmp_path / "file" / "venv")
+    monkeypatch.setattr(bootstrap, "missing_tools", list)
+    assert bootstrap.main(["setup"]) == 1
+    error = capsys.readouterr().err
+    assert error == f"halsie: set-up: {tmp_path}/file/venv cannot be used (Not a directory): make room there\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_test_run_stops_its_tests_too(bootstrap, tmp_path, number):
+    program = "import os, signal, time; os.kill(os.getppid(), int(os.environ['NUMBER'])); time.sleep(60)"
+    script = tmp_path / "python"
+    script.write_text(f'#!/bin/sh\necho $$ > "{tmp_path}/pid"\nexec "{sys.executable}" -c "{program}"\n')
+    script.chmod(0o755)
+    words = (
+        "import sys; from halsie_ros.cli import bootstrap; bootstrap.set_up = lambda **_: None; "
+        f"bootstrap.venv_python = lambda: {str(script)!r}; sys.exit(bootstrap.main(['test', 'x']))"
+    )
+    answer = subprocess.run([sys.executable, "-c", words], env={**os.environ, "NUMBER": str(int(number))}, timeout=30)
+    assert answer.returncode == 130
+    state = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")
+    assert not state.exists() or " Z " in state.read_text()  # gone, or dead and not yet collected
 
 
 def test_a_failing_command_is_reported_by_its_own_error_line(venv):
