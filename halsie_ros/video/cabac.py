@@ -11,7 +11,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-PADDING = 4096
+PADDING = 16384
 
 # rangeTabLPS, 64 states of 4 (table 9-44)
 _LPS = np.array(

@@ -6,7 +6,9 @@ its counter is not read here.
 
 from __future__ import annotations
 
-from halsie_ros.video.bits import BitReader, BitstreamError, nal_units, rbsp
+from halsie_ros.video.bits import BitstreamError, nal_units, rbsp
+from halsie_ros.video.hevc_ends import SegmentsEnd
+from halsie_ros.video.hevc_headers import parse_sps
 from halsie_ros.video.sequence import Sight
 
 _FIRST_IRAP, _LAST_IRAP, _LAST_SLICE = 16, 23, 31
@@ -20,6 +22,7 @@ class HevcReader:
         """`extradata`: hvcC (length-prefixed packets) or Annex B parameter sets; empty for a live stream."""
         self._size: tuple[int, int] | None = None
         self._length_size = 0
+        self._end = SegmentsEnd()
         if extradata[:1] == b"\1" and len(extradata) > 22:
             self._length_size = (extradata[21] & 3) + 1
             for unit in _hvcc_units(extradata):
@@ -35,11 +38,14 @@ class HevcReader:
         """What one packet says; raises BitstreamError when its headers cannot be read."""
         sets: dict[str, bytes] = {}
         first: int | None = None
+        segments: list[bytes] = []
         for unit in nal_units(data, self._length_size):
             kind = unit[0] >> 1 & 63
             if unit[0] & 0x80 or len(unit) < 3:
                 raise BitstreamError("NAL unit with its forbidden bit set or without a payload: the packet is damaged")
             self._take_set(unit, sets)
+            if kind <= _LAST_SLICE:
+                segments.append(unit)
             if kind <= _LAST_SLICE and first is None:
                 first = kind
                 if not unit[2] & 0x80:
@@ -54,39 +60,19 @@ class HevcReader:
             )
         starts = _FIRST_IRAP <= first <= _LAST_IRAP
         reference = first > 14 or bool(first & 1)  # even types up to 14 are sub-layer non-reference pictures
-        return Sight("I" if starts else "?", starts, None, reference, checked=True, size=self._size, sets=sets or None)
+        return Sight(
+            "I" if starts else "?", starts, None, reference, checked=True, size=self._size, sets=sets or None,
+            ends=lambda: self._end.check(segments),
+        )  # fmt: skip
 
     def _take_set(self, unit: bytes, sets: dict[str, bytes]) -> None:
         kind = unit[0] >> 1 & 63
         if kind == _SPS:
-            self._size = parse_size(rbsp(unit[2:], 256))
+            _, sps = parse_sps(rbsp(unit[2:]))
+            self._size = sps.width, sps.height
+        self._end.take_set(unit)
         if kind in (_VPS, _SPS, _PPS):
             sets[f"{kind} {unit[2] if len(unit) > 2 else 0}"] = unit
-
-
-def parse_size(data: bytes) -> tuple[int, int]:
-    """(width, height) after cropping, from the RBSP of a sequence parameter set after the NAL header (7.3.2.2.1)."""
-    bits = BitReader(data)
-    bits.bits(4)
-    layers = bits.bits(3)
-    bits.bits(1 + 88 + 8)  # nesting flag; general profile, constraint flags and level
-    present = [(bits.flag(), bits.flag()) for _ in range(layers)]
-    if layers:
-        bits.bits(2 * (8 - layers))
-    for profile, level in present:
-        bits.bits(88 * profile + 8 * level)
-    bits.ue()
-    chroma_format = bits.ue()
-    if chroma_format > 3:
-        raise BitstreamError(f"HEVC header: chroma_format_idc is {chroma_format}: the packet is damaged")
-    if chroma_format == 3:
-        bits.flag()
-    width, height = bits.ue(), bits.ue()
-    if bits.flag():
-        step_x, step_y = 2 if chroma_format in (1, 2) else 1, 2 if chroma_format == 1 else 1
-        left, right, top, bottom = (bits.ue() for _ in range(4))
-        width, height = width - step_x * (left + right), height - step_y * (top + bottom)
-    return width, height
 
 
 def _hvcc_units(extradata: bytes) -> list[bytes]:
