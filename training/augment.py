@@ -188,8 +188,19 @@ class View:
 
     def events(self, events: Events) -> Events:
         """Events moved into the crop; those outside are dropped."""
-        x, y, inside = _into_crop(events.x, events.y, self.zoom, self.top, self.left, self.mirror, *self.crop)
-        return Events(x[inside], y[inside], events.t_us[inside], events.polarity[inside])
+        return Events(
+            *_into_crop(
+                events.x,
+                events.y,
+                events.t_us,
+                events.polarity,
+                self.zoom,
+                self.top,
+                self.left,
+                self.mirror,
+                *self.crop,
+            )
+        )
 
     def _place(self, picture: np.ndarray, fill: int) -> np.ndarray:
         height, width = self.crop
@@ -202,17 +213,18 @@ class View:
 
 @numba.njit(cache=True)
 def _into_crop(
-    x: np.ndarray, y: np.ndarray, zoom: float, top: int, left: int, mirror: bool, height: int, width: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Columns and rows ``(N,) uint16`` in the crop, and whether they lie in it, for sensor pixels ``x, y``."""
-    column, row, inside = np.empty_like(x), np.empty_like(y), np.empty(len(x), np.bool_)
+    x: np.ndarray, y: np.ndarray, t: np.ndarray, p: np.ndarray, zoom: float, top: int, left: int, mirror: bool,
+    height: int, width: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """The events of sensor pixels ``x, y`` that fall into the crop, at their places in it."""
+    column, row, times, signs = np.empty_like(x), np.empty_like(y), np.empty_like(t), np.empty_like(p)
+    kept = 0
     for k in range(len(x)):
         u, v = int(x[k] * zoom) - left, int(y[k] * zoom) - top
-        if mirror:
-            u = width - 1 - u
-        inside[k] = 0 <= u < width and 0 <= v < height
-        column[k], row[k] = u & 0xFFFF, v & 0xFFFF
-    return column, row, inside
+        if 0 <= u < width and 0 <= v < height:
+            column[kept], row[kept], times[kept], signs[kept] = width - 1 - u if mirror else u, v, t[k], p[k]
+            kept += 1
+    return column[:kept], row[:kept], times[:kept], signs[:kept]
 
 
 @dataclass(frozen=True)
@@ -255,10 +267,15 @@ def random_colours(spread: float, random: np.random.Generator) -> np.ndarray:
 
 def class_shares(labels: np.ndarray, classes: int) -> Tensor:
     """Share of each class in every cell of 4x4 pixels: ``(h, w) uint8`` to ``(classes, h/4, w/4)``."""
+    return torch.from_numpy(_shares(labels, classes))
+
+
+@numba.njit(cache=True)
+def _shares(labels: np.ndarray, classes: int) -> np.ndarray:
     height, width = labels.shape
-    cell = (np.arange(height) // 4)[:, None] * (width // 4) + (np.arange(width) // 4)
-    known = labels < classes
-    counts = np.bincount(
-        labels[known].astype(np.int64) * (height * width // 16) + cell[known], minlength=classes * height * width // 16
-    )
-    return torch.from_numpy((counts / 16).astype(np.float32).reshape(classes, height // 4, width // 4))
+    shares = np.zeros((classes, height // 4, width // 4), np.float32)
+    for y in range(height):
+        for x in range(width):
+            if labels[y, x] < classes:
+                shares[labels[y, x], y // 4, x // 4] += np.float32(1 / 16)
+    return shares
