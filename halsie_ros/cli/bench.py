@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import sys
 from pathlib import Path
 
 from halsie_ros.cli.output import add_json_argument, write_json
@@ -30,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
         for row in importlib.import_module(f"halsie_ros.bench.{name}").cases(args):
             rows.append(row)
             against = f"{row.peer} {row.peer_value:.4g}: {row.ratio:.2f}x" if row.ratio is not None else "no peer here"
-            print(f"{row.case:44s} {row.ours:10.4g} {row.unit:10s} {against}  {row.note}".rstrip(), flush=True)
+            line = f"{row.case:44s} {row.ours:10.4g} {row.unit:10s} {against}  {row.note}".rstrip()
+            print(line, file=sys.stderr if args.json == "-" else sys.stdout, flush=True)
     write_json(args.json, [row.as_dict() for row in rows])
     return 0

@@ -67,7 +67,23 @@ def run(args: argparse.Namespace) -> int:
         print(_as_text(summary))
         print(f"pictures: {', '.join(str(path) for path in sorted(OUTPUT.glob('*.*')) if path.suffix in _PICTURES)}")
     write_json(args.json, summary)
-    return 0
+    fault = _fault(summary)
+    if fault:
+        _say(fault)
+    return int(bool(fault))
+
+
+def _fault(summary: dict[str, Any]) -> str:
+    """Why the run was no success, in one line; "" where every frame was answered or accounted for."""
+    failed = {name: code for name, code in summary["exit_codes"].items() if code}
+    if failed:
+        return f"nodes ended badly: {', '.join(f'{name} with code {code}' for name, code in failed.items())}"
+    lost = summary["frames_in"] - summary["masks_out"] - sum(summary["drops"].values())
+    if not summary["masks_out"]:
+        return f"none of {summary['frames_in']} frames was answered: see drops in {OUTPUT / 'summary.txt'}"
+    if lost > 0:
+        return f"{lost} of {summary['frames_in']} frames were neither answered nor counted as dropped"
+    return ""
 
 
 def _say(text: str) -> None:

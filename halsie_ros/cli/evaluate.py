@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from halsie_ros.cli.output import add_json_argument, write_atomically, write_json
+from halsie_ros.cli.output import add_json_argument, refuse_unwritable, write_atomically, write_json
 from halsie_ros.errors import ParameterError
 
 
@@ -70,6 +70,8 @@ def _run_segmentation(args: argparse.Namespace) -> int:
     from halsie_ros.segmentation.pipeline import SegmentationPipeline
 
     degradation = Degradation.parse(args.degrade)
+    if args.report:
+        refuse_unwritable(args.report)
     if args.dataset and (args.root is None or args.split is None):
         raise ParameterError(f"--dataset {args.dataset}: needs --root DIR and --split SPLIT")
     pipeline = SegmentationPipeline(args.model)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+from pathlib import Path
 from typing import Any
 
 from halsie_ros.cli.output import add_json_argument, write_json
@@ -19,18 +21,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints a line per model; with `check`, 1 where a model cannot be used."""
-    rows, seen = [], set()
+    rows, seen = _missing_folders(), set()
     for folder in model_folders():
         for path in sorted(folder.glob("*.yaml")):
             if path.stem not in seen:  # the first folder wins, as in find_model
                 seen.add(path.stem)
                 rows.append(_row(path, check=args.action == "check"))
-    for row in rows:
-        print(f"{row['name']:20s} {row['text']}")
-    if not rows:
-        print("no models here: set HALSIE_MODELS to their folder")
+    if args.json != "-":
+        for row in rows:
+            print(f"{row['name']:20s} {row['text']}")
+        if not rows:
+            print("no models here: set HALSIE_MODELS to their folder")
     write_json(args.json, [{key: value for key, value in row.items() if key != "text"} for row in rows])
     return int(args.action == "check" and (not rows or any(row["error"] for row in rows)))
+
+
+def _missing_folders() -> list[dict[str, Any]]:
+    """A row for each part of HALSIE_MODELS that is no folder: what it should hold would be looked for in vain."""
+    rows = []
+    for part in filter(None, os.environ.get("HALSIE_MODELS", "").split(os.pathsep)):
+        if not os.access(part, os.R_OK | os.X_OK) or not Path(part).is_dir():
+            error = f"HALSIE_MODELS names {part}, which is no folder that can be read: mend or unset it"
+            rows.append({"name": "HALSIE_MODELS", "path": part, "error": error, "text": f"MISSING {error}"})
+    return rows
 
 
 def _row(path: Any, *, check: bool) -> dict[str, Any]:

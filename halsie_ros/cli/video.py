@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from halsie_ros.cli.output import add_json_argument, write_atomically, write_json
+from halsie_ros.cli.output import add_json_argument, refuse_unwritable, write_atomically, write_json
 from halsie_ros.errors import VideoError
 from halsie_ros.video.file import VideoFile
 from halsie_ros.video.frame import VideoFrame
@@ -40,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs `info` or `vectors`."""
+    destination = args.picture if args.action == "info" else args.output
+    if destination is not None:
+        refuse_unwritable(destination)
     return _info(args) if args.action == "info" else _vectors(args)
 
 

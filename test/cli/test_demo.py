@@ -64,3 +64,19 @@ def test_a_node_that_cannot_start_is_quoted(street, tmp_path):
     node = NodeCommand("segmentation", parameters={"model": "no_such_model"})
     with pytest.raises(HalsieError, match=r"node segmentation ended with code 1: .*no_such_model"):
         run_live(street, [node], wait_for=["/camera/image_raw"])
+
+
+@pytest.mark.parametrize(
+    ("masks", "drops", "codes", "line"),
+    [
+        (10, {}, {"segmentation": 0}, ""),
+        (7, {"late": 3}, {"segmentation": 0}, ""),
+        (7, {"late": 1}, {"segmentation": 0}, "2 of 10 frames were neither answered nor counted as dropped"),
+        (0, {"late": 10}, {"segmentation": 0}, "none of 10 frames was answered: see drops in demo/summary.txt"),
+        (10, {}, {"segmentation": 0, "action": -9}, "nodes ended badly: action with code -9"),
+    ],
+)
+def test_a_demo_that_lost_frames_or_a_node_is_no_success(masks, drops, codes, line):
+    from halsie_ros.cli.demo import _fault
+
+    assert _fault({"frames_in": 10, "masks_out": masks, "drops": drops, "exit_codes": codes}) == line

@@ -23,3 +23,15 @@ def test_a_damaged_model_fails_the_check_but_not_the_list(repository, tmp_path, 
     assert main(["models"]) == 0
     assert main(["models", "check"]) == 1
     assert "DAMAGED" in capsys.readouterr().out
+
+
+def test_a_folder_of_models_that_is_not_there_is_told_and_fails_the_check(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HALSIE_MODELS", str(tmp_path / "nowhere"))
+    assert main(["models"]) == 0
+    assert main(["models", "check"]) == 1
+    assert f"HALSIE_MODELS names {tmp_path}/nowhere, which is no folder" in capsys.readouterr().out
+
+
+def test_json_on_standard_output_is_all_of_it(capsys):
+    assert main(["models", "--json", "-"]) == 0
+    assert "halsie_scene" in {row["name"] for row in json.loads(capsys.readouterr().out)}
