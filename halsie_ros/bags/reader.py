@@ -146,9 +146,12 @@ def open_bag(path: str | Path) -> BagReader:
     """Opens a bag: a rosbag2 folder, one of its .db3 or .mcap files, or a ROS 1 .bag file.
 
     Raises:
-        BagError: it is missing, of another kind, or cut short; the line says what would be right.
+        BagError: it is missing, of another kind, cut short or not ours to read; the line says what would be right.
     """
-    return BagReader(Path(path))
+    try:
+        return BagReader(Path(path))
+    except OSError as error:
+        raise BagError(f"{error.filename or path} cannot be read ({error.strerror}): check its permissions") from error
 
 
 def _open(path: Path) -> tuple[Any, str, dict[str, str]]:
@@ -160,10 +163,11 @@ def _open(path: Path) -> tuple[Any, str, dict[str, str]]:
     if not path.exists():
         raise BagError(f"{path} does not exist: name a rosbag2 folder, an .mcap, a .db3 or a ROS 1 .bag file")
     custom_data: dict[str, str] = {}
+    files: tuple[Path, ...] = (path,)
     storage = {".bag": "ros1", ".mcap": "mcap", ".db3": "sqlite3"}.get(path.suffix, "")
     if path.is_dir():
         metadata = read_metadata(path)
-        storage, custom_data = metadata.storage, metadata.custom_data
+        storage, custom_data, files = metadata.storage, metadata.custom_data, metadata.files
         if not metadata.storage_is_named:
             if len(metadata.files) > 1:
                 raise BagError(f"{path}/metadata.yaml leaves storage_identifier empty: write {storage} there")
@@ -172,6 +176,8 @@ def _open(path: Path) -> tuple[Any, str, dict[str, str]]:
         raise BagError(f"{path} is a {path.suffix or 'nameless'} file: name a folder, an .mcap, a .db3 or a .bag file")
     if storage == "sqlite3" and set(URI_CHARACTERS) & set(str(path)):
         raise BagError(f"{path}: sqlite3 takes no {URI_CHARACTERS} in a path: rename it")
+    for file in files:
+        file.open("rb").close()  # rosbags would call it damaged where it is only not ours to read
     kind = Ros1Reader if storage == "ros1" else Reader
 
     def opened() -> Any:

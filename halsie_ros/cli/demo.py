@@ -49,7 +49,6 @@ def run(args: argparse.Namespace) -> int:
     stamps = recording.frame_stamps()
     if not stamps:
         raise HalsieError(f"{bag}: {recording.image_topic} holds no frame")
-    OUTPUT.mkdir(exist_ok=True)
     nodes = [NodeCommand("segmentation", remap={"image": recording.image_topic, "events": recording.events_topic})]
     topics = [recording.image_topic, recording.events_topic]
     if recording.packets_topic is not None:
@@ -58,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     names = " and ".join(node.name for node in nodes)
     _say(f"replaying {bag} over DDS into the real nodes, {names} ({len(stamps)} frames) …")
     live = run_live(bag, nodes, wait_for=topics)
+    OUTPUT.mkdir(exist_ok=True)
     summary = _show(recording, stamps, live)
     if recording.packets_topic is not None:
         summary["action"] = show_actions(recording, live, OUTPUT / "actions.png")

@@ -104,7 +104,11 @@ def run_live(bag: Path, nodes: Sequence[NodeCommand], *, wait_for: Sequence[str]
                 raise HalsieError(f"the replay ended with code {player.returncode}: {_last_line(folder, 'replay')}")
             _wait_until_quiet(count)
         finally:
-            codes = {node: _stop(process) for node, process in reversed(processes.items())}
+            try:
+                codes = {node: _stop(process) for node, process in reversed(processes.items())}
+            finally:  # Ctrl-C once more, while one of them would not end
+                for process in processes.values():
+                    process.kill()
         if not output.is_file():
             raise HalsieError(f"the recorder left nothing: {_last_line(folder, 'demo')}")
         return _read(output, sent, {node: codes[node] for node in (command.name for command in nodes)})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 import sqlite3
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -170,6 +172,21 @@ def test_random_damage_never_ends_in_a_traceback(tmp_path, storage):
             refused += 1
             assert "\n" not in str(error) and str(bag) in str(error)
     assert refused >= 10, "cuts at least are found"
+
+
+@pytest.mark.parametrize("name", ["metadata.yaml", "bag.mcap"])
+def test_a_file_that_is_not_ours_to_read_is_not_called_damaged(bag, name, monkeypatch):
+    (bag / name).chmod(0)
+    opened = Path.open
+
+    def refuse(path, *args, **kwargs):  # root may read everything
+        if path.name == name:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(BagError, match=f"{bag}/{name} cannot be read .Permission denied.: check its permissions"):
+        open_bag(bag)
 
 
 def test_every_command_on_a_bag_says_the_same_of_a_damaged_one(tmp_path, monkeypatch, capsys):
