@@ -67,6 +67,8 @@ def _draw(spans: list[tuple[int, int, str]], said: list[tuple[int, str]], path: 
     """Truth as bars, labels as dots, a row per class that occurs; PNG."""
     from PIL import Image, ImageDraw, ImageFont
 
+    from halsie_ros.cli.demo_pictures import save_png
+
     names = list(dict.fromkeys([action for _, _, action in spans if action] + [label for _, label in said]))
     start_ns, end_ns = spans[0][0], spans[-1][1]
     left, row, width, top = 170, 26, 1000, 40
@@ -89,4 +91,4 @@ def _draw(spans: list[tuple[int, int, str]], said: list[tuple[int, str]], path: 
     for second in range(0, int((end_ns - start_ns) / 1e9) + 1, 5):
         x = left + second * 1e9 * scale
         draw.text((x, top + row * len(names) + 8), f"{second} s", (160, 164, 170), font)
-    picture.save(path)
+    save_png(picture, path)

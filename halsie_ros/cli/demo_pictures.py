@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from halsie_ros.cli.output import write_atomically
 from halsie_ros.inference.cards import ModelCard
 from halsie_ros.segmentation.overlay import colorize, overlay
 
@@ -81,7 +83,7 @@ def contact_sheet(shots: Sequence[Shot], card: ModelCard, title: str, path: Path
         line = y + (index // per_line) * 24
         draw.rectangle((x, line + 3, x + 15, line + 18), tuple(palette[index].tolist()), (120, 120, 120))
         draw.text((x + 22, line + 2), name, INK, small)
-    _save(sheet, path)
+    save_png(sheet, path)
 
 
 def animation(shots: Sequence[Shot], card: ModelCard, path: Path, frame_ms: int) -> None:
@@ -95,11 +97,9 @@ def animation(shots: Sequence[Shot], card: ModelCard, path: Path, frame_ms: int)
         for index, panel in enumerate(panels):
             canvas.paste(panel, ((index % 2) * (width + GAP), (index // 2) * (height + GAP)))
         pictures.append(canvas.quantize(128, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE))
-    temporary = path.with_name(f".{path.name}")
-    pictures[0].save(
-        temporary, "GIF", save_all=True, append_images=pictures[1:], duration=frame_ms, loop=0, optimize=False
-    )
-    temporary.replace(path)
+    file = io.BytesIO()
+    pictures[0].save(file, "GIF", save_all=True, append_images=pictures[1:], duration=frame_ms, loop=0, optimize=False)
+    write_atomically(path, file.getvalue())
 
 
 def _scaled_height(picture: np.ndarray) -> int:
@@ -114,7 +114,8 @@ def _scaled(picture: np.ndarray) -> Image.Image:
     return image.resize(size, Image.Resampling.BOX if image.width > size[0] else Image.Resampling.NEAREST)
 
 
-def _save(image: Image.Image, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}")
-    image.save(temporary, "PNG")
-    temporary.replace(path)
+def save_png(image: Image.Image, path: Path) -> None:
+    """Writes a picture whole or not at all."""
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    write_atomically(path, file.getvalue())

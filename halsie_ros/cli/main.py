@@ -71,9 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _abandon_output()
         return 128 + signal.SIGPIPE
     except OSError as error:
-        thing = "standard output" if error.filename is None else error.filename
         _abandon_output()
-        _say(f"{name}: {thing} cannot be used ({error.strerror or error}): check that place, its room and permissions")
+        _say(
+            f"{name}: {error.filename or 'standard output'} cannot be used ({error.strerror or error}): check that place, its room and permissions"
+        )
         return 1
 
 
