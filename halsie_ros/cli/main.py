@@ -72,9 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGPIPE
     except OSError as error:
         _abandon_output()
-        _say(
-            f"{name}: {error.filename or 'standard output'} cannot be used ({error.strerror or error}): check that place, its room and permissions"
-        )
+        place, reason = error.filename or "standard output", error.strerror or error
+        _say(f"{name}: {place} cannot be used ({reason}): check that place, its room and permissions")
         return 1
 
 
