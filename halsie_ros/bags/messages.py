@@ -10,6 +10,9 @@ import numpy as np
 from halsie_ros.bags.types import typestore
 from halsie_ros.errors import CodecError
 
+STAMP_BYTES = 12
+"""The serialization's 4 bytes and a stamp: the beginning of a message with a header."""
+
 
 def serialize(message_type: str, **fields: Any) -> bytes:
     """CDR bytes of a message whose fields are given by name; nested messages come from `message`."""
@@ -171,7 +174,13 @@ def text(value: str) -> bytes:
 
 
 def stamp_ns_of(payload: bytes | memoryview) -> int:
-    """header.stamp in ns of a CDR message that begins with a std_msgs/Header (or a Time); decodes nothing else."""
+    """header.stamp in ns of a CDR message that begins with a std_msgs/Header (or a Time); decodes nothing else.
+
+    Raises:
+        CodecError: the message is too short to hold a stamp.
+    """
+    if len(payload) < STAMP_BYTES:
+        raise CodecError(f"a message of {len(payload)} bytes holds no stamp: it is cut short")
     order = "<" if payload[1] & 1 else ">"
     seconds = int(np.frombuffer(payload, f"{order}i4", 1, 4)[0])
     return seconds * 1_000_000_000 + int(np.frombuffer(payload, f"{order}u4", 1, 8)[0])

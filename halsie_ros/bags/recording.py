@@ -9,7 +9,7 @@ import numpy as np
 
 from halsie_ros.bags.messages import stamp_ns_of
 from halsie_ros.bags.reader import BagReader, open_bag
-from halsie_ros.bags.types import COMPRESSED_IMAGE, COMPRESSED_VIDEO, FFMPEG_PACKET, IMAGE
+from halsie_ros.bags.types import CLASSIFICATION, COMPRESSED_IMAGE, COMPRESSED_VIDEO, FFMPEG_PACKET, IMAGE
 from halsie_ros.errors import BagError, CodecError
 from halsie_ros.events import Events
 from halsie_ros.events.clock import SensorClock
@@ -58,15 +58,24 @@ class Recording:
             packets = bag.topics_of(FFMPEG_PACKET, COMPRESSED_VIDEO)
             self.packets_topic = packets[0] if packets else None
             self.end_ns = bag.end_ns
-            self.actions = [
-                (stamp_ns_of(payload), bag.deserialize(topic, payload).results[0].class_id)
-                for topic, _, payload in bag.messages([ACTION_TRUTH_TOPIC])
-            ]
+            self.actions = self._read_actions(bag)
             images = [name for name in bag.topics_of(IMAGE, COMPRESSED_IMAGE) if name != truth_topic]
             self.image_topic = self._choose(bag, image_topic, images, "images (sensor_msgs/Image or CompressedImage)")
             self.events_topic = self._choose(
                 bag, events_topic, bag.topics_of(*MESSAGE_TYPES), f"events ({', '.join(MESSAGE_TYPES)})"
             )
+
+    def _read_actions(self, bag: BagReader) -> list[tuple[int, str]]:
+        if ACTION_TRUTH_TOPIC not in bag.topics or bag.topics[ACTION_TRUTH_TOPIC].type != CLASSIFICATION:
+            return []
+        found = []
+        for topic, _, payload in bag.messages([ACTION_TRUTH_TOPIC]):
+            try:
+                results = bag.deserialize(topic, payload).results
+                found.append((stamp_ns_of(payload), results[0].class_id))
+            except (BagError, CodecError, IndexError):
+                self.bad_messages += 1
+        return found
 
     def _choose(self, bag: BagReader, asked: str | None, found: list[str], what: str) -> str:
         if asked is not None and asked in found:
@@ -78,10 +87,16 @@ class Recording:
 
     def frame_stamps(self) -> list[int]:
         """Stamps of all frames in ns, in the order of the bag."""
+        stamps = []
         with open_bag(self.path) as bag:
-            if bag.topics[self.image_topic].serialization == "cdr":
-                return [stamp_ns_of(payload) for _, _, payload in bag.messages([self.image_topic])]
-        return [stamp_ns for stamp_ns, _ in self.frames()]
+            if bag.topics[self.image_topic].serialization != "cdr":
+                return [stamp_ns for stamp_ns, _ in self.frames()]
+            for _, _, payload in bag.messages([self.image_topic]):
+                try:
+                    stamps.append(stamp_ns_of(payload))
+                except CodecError:
+                    self.bad_messages += 1
+        return stamps
 
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
         """(stamp in ns, ``(H, W, 3)`` RGB or ``(H, W)`` grey); bad messages are counted and passed over."""

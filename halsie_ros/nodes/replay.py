@@ -20,7 +20,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 
-from halsie_ros.bags.messages import stamp_ns_of
+from halsie_ros.bags.messages import STAMP_BYTES, stamp_ns_of
 from halsie_ros.bags.reader import BagReader, TopicInfo, open_bag
 from halsie_ros.bags.types import COMPRESSED_IMAGE, IMAGE
 from halsie_ros.cli.output import refuse_unwritable, write_atomically
@@ -47,8 +47,6 @@ _DRAIN_S = 2.0
 _LONGEST_WAIT_S = 3600.0
 """At once: Python refuses waits of centuries, which a bag with one wrong time would ask for."""
 _DEEPEST = 10_000
-_STAMP_BYTES = 12
-"""The serialization's 4 bytes and a stamp; a shorter image is damaged, and sent as it is."""
 _TYPE_NAME = re.compile(r"[A-Za-z]\w*/msg/[A-Za-z]\w*", re.ASCII)
 _GAP_S = 0.5
 """Pause between two rounds of a loop, so that the last messages of one are taken before the next begins."""
@@ -209,7 +207,7 @@ class Replay(Node):
                 return False
             now_ns = time.monotonic_ns()
             self.result["late_ms_max"] = max(self.result["late_ms_max"], (now_ns - due_ns) / 1e6)
-            if name in images and self._options.sent and len(payload) >= _STAMP_BYTES:
+            if name in images and self._options.sent and len(payload) >= STAMP_BYTES:  # a shorter one is sent as it is
                 self._sent_ns.setdefault(stamp_ns_of(payload), now_ns)  # labels carry the picture's stamp
             self._outlets[name].publish(payload)
             counts[name] = counts.get(name, 0) + 1
