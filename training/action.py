@@ -55,6 +55,31 @@ class SourceConfig:
 
 
 @dataclass
+class MotionMapConfig:
+    """The motion-map expert beside the network (:mod:`training.motion_map`).
+
+    Attributes:
+        weight: of its scores against the network's probabilities.
+        nudges: whether clips of validated sources are added four times more, displaced by a cell.
+        gops: of a clip at most.
+        times: into how many times a clip is sorted.
+        components: to which descriptors are projected.
+        sharpness: of the kernel, in inverse median squared distances.
+        ridge: added to the kernel's diagonal.
+        temperature: scores are multiplied by it before they become probabilities.
+    """
+
+    weight: float = 8.0
+    nudges: bool = False
+    gops: int = 8
+    times: int = 8
+    components: int = 512
+    sharpness: float = 1.0
+    ridge: float = 0.03
+    temperature: float = 12.0
+
+
+@dataclass
 class Recipe:
     """One training run.
 
@@ -71,6 +96,7 @@ class Recipe:
         initial: checkpoint to start from; layers of other shapes start afresh.
         strength: of the augmentation; 0: none.
         label_smoothing: of the loss.
+        motion_map: the expert beside the network; None: none.
     """
 
     classes: list[str]
@@ -85,6 +111,7 @@ class Recipe:
     initial: str | None = None
     strength: float = 0.6
     label_smoothing: float = 0.1
+    motion_map: MotionMapConfig | None = None
 
     @classmethod
     def of(cls, fields: dict[str, Any]) -> Recipe:
@@ -92,7 +119,8 @@ class Recipe:
         fields = dict(fields)
         loop = LoopConfig(**fields.pop("loop"))
         data = [SourceConfig(**source) for source in fields.pop("data")]
-        return cls(**fields, loop=loop, data=data)
+        expert = fields.pop("motion_map", None)
+        return cls(**fields, loop=loop, data=data, motion_map=None if expert is None else MotionMapConfig(**expert))
 
     def __post_init__(self) -> None:
         if self.mirror not in ("same", "swap", "never"):

@@ -1,15 +1,19 @@
 """Fits the motion-map expert: kernel ridge regression on descriptors of clips, written as an ONNX graph beside a model.
 
     python -m training.motion_map CONFIG --data CACHES --model models/actions_mhad.yaml [--hold-out subject06,subject07]
+    python -m training.motion_map CONFIG --data CACHES --folds 7 [--json FILE]
 
-Scores are ``weight * exp(2 g (x P S' - 1)) A`` for projected descriptors S of the training clips; the pipeline adds
-them to the network's probabilities. Shifted copies are added, and mirrored ones where mirroring keeps the label.
+Scores are ``weight * softmax(temperature * exp(2 g (x P S' - 1)) A)`` for projected descriptors S of the training
+clips; the pipeline adds them to the network's probabilities. The recipe's `motion_map` has the settings. `--folds`
+measures the expert alone on groups (subjects, sources) that it has not seen, and writes no model; as many folds as
+groups leave out one at a time.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,32 +22,70 @@ import yaml
 from onnx import TensorProto, helper, numpy_helper
 
 from halsie_ros.action.inputs import Step
-from halsie_ros.action.motion_map import descriptor, step_map
-from halsie_ros.cli.output import write_atomically
-from training.action import Recipe
+from halsie_ros.action.motion_map import Nudge, descriptor, mirrored, step_map
+from halsie_ros.cli.output import write_atomically, write_json
+from halsie_ros.evaluation.action import interval
+from training.action import MotionMapConfig, Recipe
 from training.action_data import ClipSource
 from training.export import OPSET
 
-SHIFTS = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))
+NUDGES = (Nudge(), Nudge(rows=1), Nudge(rows=-1), Nudge(columns=1), Nudge(columns=-1))
 
 
-def clip_maps(source: ClipSource, clip: int, gops: int) -> tuple[np.ndarray, np.ndarray]:
-    """Maps ``(K, 6, 24, 32)`` and ages ``(K,)`` of one clip, as the pipeline would make them."""
+@dataclass
+class Rows:
+    """Descriptors of clips and of their copies.
+
+    Attributes:
+        x: ``(N, D) float32``.
+        label, group: of each row.
+        judged: ``(N,) bool``: rows of unchanged clips of sources that are validated on.
+    """
+
+    x: np.ndarray
+    label: np.ndarray
+    group: np.ndarray
+    judged: np.ndarray
+
+
+def clip_maps(source: ClipSource, clip: int, gops: int) -> np.ndarray:
+    """Maps ``(T, 10, 24, 32)`` of one clip's steps, as the pipeline would make them."""
     arrays = source.gops(clip, gops, None)
-    maps = []
-    for motion, residual, dt_us in zip(arrays["motion"], arrays["residual"], arrays["dt_us"]):
-        steps = [
-            step_map(Step(motion[t].astype(np.float32), residual[t].astype(np.float32), float(dt)))
-            for t, dt in enumerate(dt_us)
-            if dt > 0
-        ]
-        maps.append(np.mean(steps, 0) if steps else np.zeros((6, 24, 32), np.float32))
-    return np.stack(maps), arrays["end_s"][-1] - arrays["end_s"]
+    return np.stack([
+        step_map(Step(motion[t].astype(np.float32), residual[t].astype(np.float32), float(dt)))
+        for motion, residual, dt_us in zip(arrays["motion"], arrays["residual"], arrays["dt_us"])
+        for t, dt in enumerate(dt_us)
+        if dt > 0
+    ])  # fmt: skip
 
 
-def mirrored(maps: np.ndarray) -> np.ndarray:
-    """Maps of the mirrored clip."""
-    return maps[:, [2, 1, 0, 3, 4, 5], :, ::-1]
+def describe(recipe: Recipe, data: Path, settings: MotionMapConfig) -> Rows:
+    """Every clip of a recipe's sources: itself, mirrored where mirroring keeps the label, nudged where settings say."""
+    rows, labels, groups, judged = [], [], [], []
+    for given in recipe.data:
+        source = given.open(data)
+        nudges = NUDGES if settings.nudges and given.validate else NUDGES[:1]
+        for clip, (label, group) in enumerate(zip(source.labels, source.groups)):
+            maps = clip_maps(source, clip, settings.gops)
+            views = (maps, mirrored(maps)) if recipe.mirror == "same" else (maps,)
+            for number, (view, nudge) in enumerate((v, n) for v in views for n in nudges):
+                rows.append(descriptor(view, settings.times, nudge))
+                labels.append(recipe.classes.index(label))
+                groups.append(group)
+                judged.append(given.validate and not number)
+    return Rows(np.stack(rows), np.array(labels), np.array(groups), np.array(judged))
+
+
+def project(x: np.ndarray, components: int) -> np.ndarray:
+    """The `components` strongest directions ``(D, components)`` of rows ``(N, D)``, all of them where N is smaller."""
+    small = (x @ x.T if len(x) < x.shape[1] else x.T @ x).astype(np.float64)
+    values, vectors = np.linalg.eigh(small)
+    values, vectors = values[::-1][:components], vectors[:, ::-1][:, :components]
+    vectors = vectors[:, values > values[0] * 1e-9]
+    if len(x) < x.shape[1]:
+        vectors = x.T @ vectors
+        vectors = vectors / np.linalg.norm(vectors, axis=0)
+    return vectors.astype(np.float32)
 
 
 def fit(x: np.ndarray, labels: np.ndarray, classes: int, *, sharpness: float, ridge: float) -> tuple[float, np.ndarray]:
@@ -65,13 +107,60 @@ def fit(x: np.ndarray, labels: np.ndarray, classes: int, *, sharpness: float, ri
     return g, np.linalg.solve(kernel, np.eye(classes)[labels])
 
 
-def graph(projection: np.ndarray, x: np.ndarray, g: float, coefficients: np.ndarray, weight: float) -> onnx.ModelProto:
+def expert(rows: Rows, chosen: np.ndarray, classes: int, settings: MotionMapConfig) -> tuple[np.ndarray, ...]:
+    """Fits on the rows that are `chosen (N,) bool`: projection, support, slope g, coefficients."""
+    projection = project(rows.x[chosen], settings.components)
+    support = rows.x[chosen] @ projection
+    g, coefficients = fit(support, rows.label[chosen], classes, sharpness=settings.sharpness, ridge=settings.ridge)
+    return projection, support, np.float64(g), coefficients
+
+
+def cross_validate(rows: Rows, classes: int, settings: MotionMapConfig, folds: int) -> dict:
+    """The expert alone on groups that it has not seen.
+
+    Args:
+        rows: by :func:`describe`.
+        classes: C.
+        settings: of the expert.
+        folds: groups are dealt out to so many, shuffled with a fixed seed.
+
+    Returns:
+        `top1`, `interval95`, `clips`, `surprise` (mean negative log likelihood: lets a temperature be chosen),
+        `per_group`.
+    """
+    names = np.unique(rows.group[rows.judged])
+    fold_of = dict(zip(np.random.default_rng(0).permutation(names), np.arange(len(names)) % folds))
+    fold = np.array([fold_of.get(group, -1) for group in rows.group])
+    right, groups, likelihood = [], [], []
+    for number in range(folds):
+        projection, support, g, coefficients = expert(rows, fold != number, classes, settings)
+        judged = rows.judged & (fold == number)
+        scores = np.exp(2 * g * (rows.x[judged] @ projection @ support.T - 1)) @ coefficients
+        logs = settings.temperature * scores
+        logs -= np.log(np.exp(logs).sum(1, keepdims=True))
+        likelihood += logs[np.arange(len(logs)), rows.label[judged]].tolist()
+        right.append(scores.argmax(1) == rows.label[judged])
+        groups += rows.group[judged].tolist()
+    hits = np.concatenate(right)
+    return {
+        "top1": float(hits.mean()),
+        "interval95": list(interval(hits, groups)),
+        "clips": len(hits),
+        "surprise": -float(np.mean(likelihood)),
+        "per_group": {str(name): float(hits[np.array(groups) == name].mean()) for name in names},
+    }
+
+
+def graph(
+    projection: np.ndarray, x: np.ndarray, g: float, coefficients: np.ndarray, *, weight: float, temperature: float
+) -> onnx.ModelProto:
     """The expert as a graph: `descriptor` ``(1, times * SIZE_PER_TIME)`` to `scores` ``(1, C)``."""
     classes = coefficients.shape[1]
     initializers = [
         numpy_helper.from_array(projection.astype(np.float16), "projection_half"),
         numpy_helper.from_array(x.T.astype(np.float16), "support_half"),
-        numpy_helper.from_array((coefficients * weight).astype(np.float32), "coefficients"),
+        numpy_helper.from_array((coefficients * temperature).astype(np.float32), "coefficients"),
+        numpy_helper.from_array(np.float32(weight), "weight"),
         numpy_helper.from_array(np.float32(1), "one"),
         numpy_helper.from_array(np.float32(2 * g), "slope"),
     ]
@@ -83,7 +172,9 @@ def graph(projection: np.ndarray, x: np.ndarray, g: float, coefficients: np.ndar
         helper.make_node("Sub", ["likeness", "one"], ["below"], "below"),
         helper.make_node("Mul", ["below", "slope"], ["exponent"], "exponent"),
         helper.make_node("Exp", ["exponent"], ["kernel"], "kernel"),
-        helper.make_node("MatMul", ["kernel", "coefficients"], ["scores"], "scores"),
+        helper.make_node("MatMul", ["kernel", "coefficients"], ["logits"], "logits"),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], "probabilities", axis=-1),
+        helper.make_node("Mul", ["probabilities", "weight"], ["scores"], "scores"),
     ]
     value = helper.make_tensor_value_info
     body = helper.make_graph(
@@ -96,45 +187,49 @@ def graph(projection: np.ndarray, x: np.ndarray, g: float, coefficients: np.ndar
     return model
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the caches")
-    parser.add_argument("--model", type=Path, required=True, help="the card that gets the expert")
-    parser.add_argument("--hold-out", default="", help="groups that are left out, separated by commas")
-    parser.add_argument("--gops", type=int, default=8)
-    parser.add_argument("--times", type=int, default=4)
-    parser.add_argument("--components", type=int, default=512, help="to which descriptors are projected")
-    parser.add_argument("--sharpness", type=float, default=1.0)
-    parser.add_argument("--ridge", type=float, default=0.1)
-    parser.add_argument("--weight", type=float, default=3.0, help="against the network's probabilities (%(default)s)")
-    args = parser.parse_args()
-    recipe = Recipe.of(yaml.safe_load(args.config.read_text()))
-    rows, labels = [], []
-    for given in recipe.data:
-        source = given.open(args.data)
-        for clip, (label, group) in enumerate(zip(source.labels, source.groups)):
-            if group in args.hold_out.split(","):
-                continue
-            maps, age_s = clip_maps(source, clip, args.gops)
-            for view in (maps, mirrored(maps)) if recipe.mirror == "same" and given.validate else (maps,):
-                for shift in SHIFTS if given.validate else SHIFTS[:1]:
-                    rows.append(descriptor(view, age_s, args.times, shift))
-                    labels.append(recipe.classes.index(label))
-    x = np.stack(rows)
-    _, vectors = np.linalg.eigh((x.T @ x).astype(np.float64))
-    projection = vectors[:, ::-1][:, : args.components].astype(np.float32)
-    x = x @ projection
-    g, coefficients = fit(x, np.array(labels), len(recipe.classes), sharpness=args.sharpness, ridge=args.ridge)
-    content = graph(projection, x, g, coefficients, args.weight).SerializeToString()
-    card = yaml.safe_load(args.model.read_text())
+def add_to_card(path: Path, model: onnx.ModelProto) -> int:
+    """Writes the graph beside a model's card and names it there; gives its size in bytes."""
+    content = model.SerializeToString()
+    card = yaml.safe_load(path.read_text())
     file = f"{card['name']}_motion_map.onnx"
-    write_atomically(args.model.parent / file, content)
+    write_atomically(path.parent / file, content)
     card["graphs"]["motion_map"] = file
     card["sha256"]["motion_map"] = hashlib.sha256(content).hexdigest()
     text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
-    write_atomically(args.model, text.encode())
-    print(f"{file}: {len(x)} clips, {len(content) / 1e6:.1f} MB")
+    write_atomically(path, text.encode())
+    return len(content)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the caches")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--model", type=Path, help="the card that gets the expert")
+    what.add_argument("--folds", type=int, help="measure instead: leave groups out, in so many folds")
+    parser.add_argument("--hold-out", default="", help="groups that are left out of --model, separated by commas")
+    parser.add_argument("--json", metavar="FILE", help="of --folds")
+    args = parser.parse_args(arguments)
+    recipe = Recipe.of(yaml.safe_load(args.config.read_text()))
+    if recipe.motion_map is None:
+        parser.error(f"{args.config} has no motion_map: give its settings there")
+    settings, classes = recipe.motion_map, len(recipe.classes)
+    rows = describe(recipe, args.data, settings)
+    if args.folds:
+        result = cross_validate(rows, classes, settings, args.folds)
+        low, high = result["interval95"]
+        each = "   ".join(f"{name} {hit:.3f}" for name, hit in result["per_group"].items())
+        print(
+            f"top-1 {result['top1']:.4f} (95 %: {low:.4f} to {high:.4f}) of {result['clips']} clips, "
+            f"surprise {result['surprise']:.3f}   {each}"
+        )
+        write_json(args.json, result)
+        return
+    chosen = ~np.isin(rows.group, args.hold_out.split(","))
+    projection, support, g, coefficients = expert(rows, chosen, classes, settings)
+    model = graph(projection, support, float(g), coefficients, weight=settings.weight, temperature=settings.temperature)
+    size = add_to_card(args.model, model)
+    print(f"{args.model.stem}_motion_map.onnx: {len(support)} rows, {size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import numpy as np
 
 from halsie_ros.action.clip import Segment
 from halsie_ros.action.inputs import Step, image_input
-from halsie_ros.action.motion_map import SIZE_PER_TIME, descriptor, step_map
+from halsie_ros.action.motion_map import CHANNELS, DIRECTIONS, SIZE_PER_TIME, descriptor, step_map
 from halsie_ros.action.segments import Segmenter
 from halsie_ros.errors import ModelError, ParameterError
 from halsie_ros.inference.cards import ModelCard, find_model
@@ -35,15 +35,13 @@ class Tokens:
         end_ns: stamp of its last frame.
         image: ``(PLACES, D) float32``.
         motion_and_residual: ``(2 * PLACES, D) float32``.
-        maps: sum of its steps' motion maps, ``(6, 24, 32) float32``.
-        steps: so many.
+        maps: its steps' motion maps, ``(10, 24, 32) float32`` each; none where the model has no use for them.
     """
 
     end_ns: int
     image: np.ndarray
     motion_and_residual: np.ndarray
-    maps: np.ndarray
-    steps: int
+    maps: tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,9 +250,10 @@ class ActionPipeline:
             if name.startswith("spikes_")
         }
         before = state.running
-        maps = step_map(step) if before is None else before.maps + step_map(step)
-        count = 1 if before is None else before.steps + 1
-        running = Tokens(end_ns, state.image_tokens, values["tokens"][0], maps, count)
+        maps = before.maps if before else ()
+        if self._times:
+            maps = (*maps, step_map(step))
+        running = Tokens(end_ns, state.image_tokens, values["tokens"][0], maps)
         return replace(state, membranes=membranes, running=running), spikes
 
     def _scores(self, tokens: list[Tokens]) -> np.ndarray:
@@ -271,9 +270,8 @@ class ActionPipeline:
         shares /= shares.sum()
         expert = self._sessions.get("motion_map")
         if expert is not None:
-            maps = np.stack([token.maps / token.steps for token in tokens])
-            row = descriptor(maps, age_s[0, wanted - count :], self._times)
-            shares = np.maximum(shares + expert.run(None, {"descriptor": row[None]})[0][0] * bool(row.any()), 0)
+            row = descriptor([step for token in tokens for step in token.maps], self._times)
+            shares += expert.run(None, {"descriptor": row[None]})[0][0] * bool(row.any())
         return np.asarray(shares / shares.sum(), np.float32)
 
     def _say(self, frame: VideoFrame, state: ActionState, spikes: dict[str, float]) -> ActionScores:
@@ -297,7 +295,6 @@ def _masked(tokens: Tokens, use: tuple[str, ...], places: int) -> Tokens:
     """Tokens with those of the unused modalities set to zero."""
     parts = [tokens.image, tokens.motion_and_residual[:places], tokens.motion_and_residual[places:]]
     image, motion, residual = (part if name in use else np.zeros_like(part) for name, part in zip(MODALITIES, parts))
-    maps = tokens.maps.copy()
-    maps[:4] *= "motion" in use
-    maps[4:] *= "residual" in use
+    used = np.repeat(["motion" in use, "residual" in use], [DIRECTIONS, CHANNELS - DIRECTIONS]).astype(np.float32)
+    maps = tuple(step * used[:, None, None] for step in tokens.maps)
     return replace(tokens, image=image, motion_and_residual=np.concatenate([motion, residual]), maps=maps)
