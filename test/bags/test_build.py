@@ -109,6 +109,18 @@ def test_a_scene_bag_has_frames_events_and_truth_on_one_clock(tmp_path):
     assert stamps["/camera/image_raw"] == stamps["/ground_truth/mask"]
 
 
+@pytest.mark.parametrize(
+    "option",
+    ["--duration nan", "--duration inf", "--duration -1", "--duration 0", "--width 0", "--height -4", "--width 70000",
+     "--frame-rate inf", "--frame-rate nan", "--frame-rate 0.001", "--seed -1", f"--seed {10**30}"],
+)  # fmt: skip
+def test_a_street_that_cannot_be_is_refused_in_one_line(tmp_path, option, capsys):
+    assert main(["bag", "build", "scene", str(tmp_path / "bag"), *option.split()]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"halsie bag: {option.split()[0]} ") and ": give " in error and error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_person_beside_the_street_is_an_encoded_topic_with_truth(tmp_path):
     from halsie_ros.bags.recording import Recording
 

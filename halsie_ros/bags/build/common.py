@@ -149,16 +149,24 @@ def write_static(writer: BagWriter, t_us: int, metadata: dict[str, str], classes
 
 
 class Progress:
-    """A bar on standard error, where that is a terminal."""
+    """A bar on standard error, where that is a terminal; a context manager, so that an error gets a line of its own."""
 
     def __init__(self, what: str, total: float) -> None:
-        self._what, self._total, self._shown = what, max(total, 1e-9), 0.0
+        self._what, self._total = what, max(total, 1e-9)
+        self._shown_s, self._open = 0.0, sys.stderr is not None and sys.stderr.isatty()
+        self._drawn = False
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._open and self._drawn:
+            print(file=sys.stderr, flush=True)
 
     def show(self, done: float) -> None:
-        """Redraws the bar at most ten times a second."""
-        now = time.monotonic()
-        if sys.stderr is not None and sys.stderr.isatty() and (now - self._shown > 0.1 or done >= self._total):
-            self._shown = now
-            share = min(done / self._total, 1.0)
-            end = "\n" if share >= 1 else ""
-            print(f"\r{self._what} [{'#' * round(30 * share):30s}] {share:4.0%}", end=end, file=sys.stderr, flush=True)
+        """Redraws the bar at most ten times a second, and a last time when all is done."""
+        now_s, share = time.monotonic(), min(max(done, 0.0) / self._total, 1.0)
+        if self._open and (now_s - self._shown_s > 0.1 or share >= 1):
+            bar = f"\r{self._what} [{'#' * round(30 * share):30s}] {share:4.0%}"
+            print(bar, end="\n" if share >= 1 else "", file=sys.stderr, flush=True)
+            self._shown_s, self._drawn, self._open = now_s, True, share < 1

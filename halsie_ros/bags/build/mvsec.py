@@ -85,8 +85,11 @@ def _convert(args: argparse.Namespace) -> dict[str, Any]:
         span_us = max(start_us, first_us), min(stop_us, last_us + 1)
         share = (span_us[1] - span_us[0]) / max(last_us - first_us, 1)
         needed = int(2 * share * sum(path.stat().st_size for path in paths))
-        with BagWriter(args.destination, args.storage, needed_bytes=needed) as writer:
-            summary = _write(args, bags, writer, metadata, span_us)
+        with (
+            BagWriter(args.destination, args.storage, needed_bytes=needed) as writer,
+            Progress(name, span_us[1] - span_us[0]) as progress,
+        ):
+            summary = _write(args, bags, writer, metadata, span_us, progress)
             if not summary["events"]:
                 raise DatasetError(f"{args.source}: no events in the chosen span: give another --start or --duration")
             return summary
@@ -107,13 +110,13 @@ def _write(
     writer: BagWriter,
     metadata: dict[str, str],
     span_us: tuple[int, int],
+    progress: Progress,
 ) -> dict[str, Any]:
     write_static(writer, span_us[0], metadata)
     info = bags[0].topics[EVENTS]
     decoder = EventTopicDecoder(info.type, serialization="ros1", definition=info.definition)
     topic = EventTopic(writer, args.events, WIDTH, HEIGHT)
     counts = {"frames": 0, "imu": 0, "depth": 0, "poses": 0}
-    progress = Progress(metadata["sequence"], span_us[1] - span_us[0])
     last_us, last_ns = 0, span_us[0] * 1000
     streams = [((log_ns, index, *rest) for rest, log_ns in _by_time(bag)) for index, bag in enumerate(bags)]
     for log_ns, index, name, payload in heapq.merge(*streams, key=lambda item: item[:2]):
@@ -136,6 +139,7 @@ def _write(
         last_ns = log_ns
         progress.show(log_ns // 1000 - span_us[0])
     topic.finish(last_ns)
+    progress.show(span_us[1] - span_us[0])
     return {"bag": str(args.destination), **counts, "events": topic.events, "refused": writer.refused, **metadata}
 
 

@@ -77,14 +77,14 @@ def build(args: argparse.Namespace) -> dict[str, Any]:
         }
         write_static(writer, START_US, metadata, DSEC_11.names)
         topic = EventTopic(writer, args.events, args.width, args.height)
-        progress = Progress(f"street {args.seed} ({args.light})", args.duration)
         streams = [_street(moments, writer, topic, calibration, counts)]
         if args.person:
             streams.append(person_stream(writer, seed, START_US))
-        for t_us, write in heapq.merge(*streams, key=lambda item: item[0]):
-            write()
-            progress.show((t_us - START_US) / 1e6)
-        progress.show(args.duration)
+        with Progress(f"street {args.seed} ({args.light})", args.duration) as progress:
+            for t_us, write in heapq.merge(*streams, key=lambda item: item[0]):
+                write()
+                progress.show((t_us - START_US) / 1e6)
+            progress.show(args.duration)
     return {
         "bag": str(args.destination),
         "frames": counts["frames"],

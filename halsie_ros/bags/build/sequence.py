@@ -91,18 +91,19 @@ def write_sequence(
             _timed(6, sequence.poses(), outlets.pose, offset_us),
         ]
         first, last = max(span[0], sequence.span_us[0]), min(span[1], sequence.span_us[1])
-        progress, started = Progress(sequence.name, last - first), False
-        for t_us, _, write in heapq.merge(*streams, key=lambda item: item[:2]):
-            if t_us > span[1]:
-                break
-            if t_us >= span[0]:
-                if not started:  # with the first message: a replay would wait from any earlier time to it
-                    write_static(writer, t_us + offset_us, metadata, names)
-                    started = True
-                write()
-                progress.show(t_us - first)
-        topic.finish()
-        progress.show(last - first)
+        started = False
+        with Progress(sequence.name, last - first) as progress:
+            for t_us, _, write in heapq.merge(*streams, key=lambda item: item[:2]):
+                if t_us > span[1]:
+                    break
+                if t_us >= span[0]:
+                    if not started:  # with the first message: a replay would wait from any earlier time to it
+                        write_static(writer, t_us + offset_us, metadata, names)
+                        started = True
+                    write()
+                    progress.show(t_us - first)
+            topic.finish()
+            progress.show(last - first)
         if not topic.events:
             raise DatasetError(f"{sequence.name}: no events from {span[0]} to {span[1]} us: give another --start")
     return {"bag": str(args.destination), **counts, "events": topic.events, "refused": writer.refused, **metadata}
