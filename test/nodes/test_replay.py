@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import time
 
 import numpy as np
 import pytest
@@ -143,9 +142,9 @@ def test_a_replay_stopped_in_the_middle_says_how_far_it_came(start, probe, tmp_p
     assert process.output.endswith("ms late, stopped before its end\n") and process.output.count("\n") == 1
 
 
-def test_a_replay_is_stopped_while_it_waits(start, tmp_path):
+def test_a_replay_is_stopped_while_it_waits(start, probe, tmp_path):
     process = replaying(start, write(tmp_path / "bag"), "--wait", "/image")
-    time.sleep(1.5)
+    probe.spin_until(lambda: probe.node.count_publishers("/image"), 60.0)
     assert process.popen.poll() is None
     assert process.stop(signal.SIGINT, 2) == 0 and process.output == ""
 
