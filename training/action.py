@@ -59,16 +59,18 @@ class MotionMapConfig:
     """The motion-map expert beside the network (:mod:`training.motion_map`).
 
     Attributes:
+        kind: "maps" (where on the person things move; actions) or "statistics" (how much and how suddenly; scenes).
         weight: of its scores against the network's probabilities.
-        nudges: whether clips of validated sources are added four times more, displaced by a cell.
+        nudges: whether clips of validated sources are added four times more, displaced by a cell (maps).
         gops: of a clip at most.
-        times: into how many times a clip is sorted.
-        components: to which descriptors are projected.
+        times: into how many times a clip is sorted (maps).
+        components: to which descriptors are projected (maps).
         sharpness: of the kernel, in inverse median squared distances.
         ridge: added to the kernel's diagonal.
         temperature: scores are multiplied by it before they become probabilities.
     """
 
+    kind: str = "maps"
     weight: float = 8.0
     nudges: bool = False
     gops: int = 8
@@ -77,6 +79,10 @@ class MotionMapConfig:
     sharpness: float = 1.0
     ridge: float = 0.03
     temperature: float = 12.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("maps", "statistics"):
+            raise ValueError(f"motion_map: kind is {self.kind!r}: choose maps or statistics")
 
 
 @dataclass
@@ -96,6 +102,7 @@ class Recipe:
         initial: checkpoint to start from; layers of other shapes start afresh.
         strength: of the augmentation; 0: none.
         label_smoothing: of the loss.
+        training_gops: so many GOPs of each clip are taken in training, chosen at random (to save time); None: all.
         motion_map: the expert beside the network; None: none.
     """
 
@@ -111,6 +118,7 @@ class Recipe:
     initial: str | None = None
     strength: float = 0.6
     label_smoothing: float = 0.1
+    training_gops: int | None = None
     motion_map: MotionMapConfig | None = None
 
     @classmethod
@@ -166,6 +174,7 @@ class ActionTask:
     def item(self, index: int, random: np.random.Generator) -> dict[str, Tensor]:
         """One clip, augmented; see `training.loop.Task`."""
         batch = collate([self._training[index]], self.gops, random)
+        batch.thin(self.recipe.training_gops or self.gops, random)
         if self.recipe.strength > 0:
             draws = torch.Generator().manual_seed(int(random.integers(2**31)))
             augment(batch, draws, self.recipe.partner(), self.recipe.strength)

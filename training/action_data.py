@@ -138,6 +138,14 @@ class Batch:
         """The network's arguments in order."""
         return self.image, self.motion, self.residual, self.dt_us, self.age_s, self.valid, self.use
 
+    def thin(self, gops: int, rng: np.random.Generator) -> None:
+        """Keeps `gops` of the GOPs, a random choice in order, the newest among them."""
+        there = self.valid.shape[1]
+        if gops < there:
+            kept = np.append(np.sort(rng.choice(there - 1, gops - 1, replace=False)), there - 1)
+            self.image, self.age_s, self.valid = (x[:, kept] for x in (self.image, self.age_s, self.valid))
+            self.motion, self.residual, self.dt_us = (x[:, :, kept] for x in (self.motion, self.residual, self.dt_us))
+
     def as_item(self) -> dict[str, Tensor]:
         """A batch of one as the loop's item: no batch axis."""
         timed = {name: getattr(self, name)[:, 0] for name in ("motion", "residual", "dt_us")}
@@ -261,14 +269,16 @@ def augment(batch: Batch, rng: torch.Generator, partner: Tensor | None, strength
     batch.motion.clamp_(-4, 4)
     batch.residual.clamp_(0, 4)
     tint = torch.exp(torch.randn(size, 1, 3, 1, 1, generator=rng) * 0.2)
-    batch.image = (batch.image * tint + torch.randn(size, 1, 1, 1, 1, generator=rng) * 0.05).clamp(0, 1)
+    texture = torch.randn(size, 3, 4, 5, generator=rng) * draw(0, 0.25, 1, 1, 1) * strength  # another background
+    texture = F.interpolate(texture, batch.image.shape[-2:], mode="bilinear").unsqueeze(1)
+    batch.image = (batch.image * tint + texture + torch.randn(size, 1, 1, 1, 1, generator=rng) * 0.05).clamp(0, 1)
     grey = (torch.rand(size, generator=rng) < 0.3).view(-1, 1, 1, 1, 1)
     batch.image = torch.where(grey, batch.image.mean(2, keepdim=True), batch.image)
     _lose(batch, rng, strength)
 
 
 def _lose(batch: Batch, rng: torch.Generator, strength: float) -> None:
-    """GOPs cut short (as in sparse reading), GOPs lost, modalities lost."""
+    """GOPs cut short (as in sparse reading), GOPs lost, modalities lost: one or two, or all but one."""
     steps, size, gops = batch.dt_us.shape
     cut = torch.where(torch.rand(size, generator=rng) < 0.3, torch.randint(2, steps + 1, (size,), generator=rng), steps)
     gone = torch.arange(steps).view(-1, 1, 1) >= cut.view(1, -1, 1)
@@ -278,4 +288,6 @@ def _lose(batch: Batch, rng: torch.Generator, strength: float) -> None:
     batch.valid[lost] = 0
     use = (torch.rand(size, 3, generator=rng) > torch.tensor([0.15, 0.1, 0.1]) * strength).float()
     use[use.sum(1) == 0] = 1
+    alone = F.one_hot(torch.randint(0, 3, (size,), generator=rng), 3).float()
+    use = torch.where(torch.rand(size, 1, generator=rng) < 0.25 * strength, alone, use)
     batch.use = use

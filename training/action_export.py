@@ -39,8 +39,8 @@ class _IFrame(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor) -> Tensor:
-        return self.network.i_frame(image)
+    def forward(self, image: Tensor, before: Tensor | None = None) -> Tensor:
+        return self.network.i_frame(image, before)
 
 
 class _PFrame(nn.Module):
@@ -76,9 +76,10 @@ def graphs(network: CompressedVideoNet) -> dict[str, onnx.ModelProto]:
         "age_s": torch.zeros(1, config.gops),
         "valid": torch.ones(1, config.gops),
     }
+    pictures = ("image", "before") if config.difference else ("image",)
     p_outputs = ["tokens", *(f"next_{name}" for name in STATES), *(f"spikes_{name}" for name in LAYERS)]
     return {
-        "i_frame": _trace(_IFrame(network), {"image": torch.zeros(1, 3, 96, 128)}, ["tokens"]),
+        "i_frame": _trace(_IFrame(network), dict.fromkeys(pictures, torch.zeros(1, 3, 96, 128)), ["tokens"]),
         "p_frame": _trace(_PFrame(network), p_inputs, p_outputs),
         "head": _trace(network.head, head_inputs, ["logits"]),
     }

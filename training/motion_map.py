@@ -3,10 +3,10 @@
     python -m training.motion_map CONFIG --data CACHES --model models/actions_mhad.yaml [--hold-out subject06,subject07]
     python -m training.motion_map CONFIG --data CACHES --folds 7 [--json FILE]
 
-Scores are ``weight * softmax(temperature * exp(2 g (x P S' - 1)) A)`` for projected descriptors S of the training
-clips; the pipeline adds them to the network's probabilities. The recipe's `motion_map` has the settings. `--folds`
-measures the expert alone on groups (subjects, sources) that it has not seen, and writes no model; as many folds as
-groups leave out one at a time.
+Scores are ``weight * softmax(temperature * exp(-g |z - s|^2) A)`` for the training clips' s; the pipeline adds them to
+the network's probabilities. z is a descriptor's projection, or statistics in standard deviations, at most 3. The
+recipe's `motion_map` has the settings. `--folds` measures the expert alone on groups (subjects, sources) that it has
+not seen, and writes no model; as many folds as groups leave out one at a time.
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from halsie_ros.action.inputs import Step
 from halsie_ros.action.motion_map import Nudge, descriptor, mirrored, step_map
+from halsie_ros.action.statistics import statistics
 from halsie_ros.cli.output import write_atomically, write_json
 from halsie_ros.evaluation.action import interval
 from training.action import MotionMapConfig, Recipe
 from training.action_data import ClipSource
 from training.export import OPSET
 
+LIMIT = 3.0
+"""Standard deviations beyond which statistics tell no more."""
 NUDGES = (Nudge(), Nudge(rows=1), Nudge(rows=-1), Nudge(columns=1), Nudge(columns=-1))
 
 
@@ -67,6 +70,12 @@ def describe(recipe: Recipe, data: Path, settings: MotionMapConfig) -> Rows:
         nudges = NUDGES if settings.nudges and given.validate else NUDGES[:1]
         for clip, (label, group) in enumerate(zip(source.labels, source.groups)):
             maps = clip_maps(source, clip, settings.gops)
+            if settings.kind == "statistics":  # they hardly change where a clip is mirrored or moved
+                rows.append(statistics(maps))
+                labels.append(recipe.classes.index(label))
+                groups.append(group)
+                judged.append(given.validate)
+                continue
             views = (maps, mirrored(maps)) if recipe.mirror == "same" else (maps,)
             for number, (view, nudge) in enumerate((v, n) for v in views for n in nudges):
                 rows.append(descriptor(view, settings.times, nudge))
@@ -88,31 +97,54 @@ def project(x: np.ndarray, components: int) -> np.ndarray:
     return vectors.astype(np.float32)
 
 
-def fit(x: np.ndarray, labels: np.ndarray, classes: int, *, sharpness: float, ridge: float) -> tuple[float, np.ndarray]:
-    """Kernel ridge regression.
+@dataclass
+class Expert:
+    """A fitted expert: ``z = clip((x - mean) * scale, 3)`` for statistics, ``z = x projection`` for maps.
 
-    Args:
-        x: projected descriptors ``(N, D)``, of length 1 or a little less.
-        labels: ``(N,)``.
-        classes: C.
-        sharpness: of the Gaussian kernel, in inverse median squared distances.
-        ridge: added to the kernel's diagonal.
-
-    Returns:
-        g, and the coefficients A ``(N, C)``.
+    Attributes:
+        support: z of the training clips ``(N, D)``.
+        g: slope of the kernel.
+        coefficients: ``(N, C)``.
+        projection: ``(inputs, D)``; None for statistics.
+        mean, scale: ``(inputs,)``; None for maps.
     """
-    distances = 2 - 2 * x @ x.T
-    g = sharpness / float(np.median(distances))
-    kernel = np.exp(-g * distances) + ridge * np.eye(len(x))
-    return g, np.linalg.solve(kernel, np.eye(classes)[labels])
+
+    support: np.ndarray
+    g: float
+    coefficients: np.ndarray
+    projection: np.ndarray | None = None
+    mean: np.ndarray | None = None
+    scale: np.ndarray | None = None
+
+    def place(self, x: np.ndarray) -> np.ndarray:
+        """z of rows ``(M, inputs)``."""
+        if self.projection is not None:
+            return x @ self.projection
+        return np.clip((x - self.mean) * self.scale, -LIMIT, LIMIT)
+
+    def scores(self, x: np.ndarray) -> np.ndarray:
+        """Before the temperature: ``(M, C)``."""
+        return np.exp(-self.g * squared_distances(self.place(x), self.support)) @ self.coefficients
 
 
-def expert(rows: Rows, chosen: np.ndarray, classes: int, settings: MotionMapConfig) -> tuple[np.ndarray, ...]:
-    """Fits on the rows that are `chosen (N,) bool`: projection, support, slope g, coefficients."""
-    projection = project(rows.x[chosen], settings.components)
-    support = rows.x[chosen] @ projection
-    g, coefficients = fit(support, rows.label[chosen], classes, sharpness=settings.sharpness, ridge=settings.ridge)
-    return projection, support, np.float64(g), coefficients
+def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """``(M, N)`` of rows ``(M, D)`` and ``(N, D)``."""
+    return np.square(a).sum(1)[:, None] + np.square(b).sum(1) - 2 * a @ b.T
+
+
+def fit(rows: Rows, chosen: np.ndarray, classes: int, settings: MotionMapConfig) -> Expert:
+    """Kernel ridge regression on the rows that are `chosen (N,) bool`."""
+    x = rows.x[chosen]
+    if settings.kind == "maps":
+        fitted = Expert(x, 0.0, x, projection=project(x, settings.components))
+    else:
+        fitted = Expert(x, 0.0, x, mean=x.mean(0), scale=1 / (x.std(0) + np.float32(1e-6)))
+    fitted.support = fitted.place(x)
+    distances = squared_distances(fitted.support, fitted.support)
+    fitted.g = settings.sharpness / float(np.median(distances))
+    kernel = np.exp(-fitted.g * distances) + settings.ridge * np.eye(len(x))
+    fitted.coefficients = np.linalg.solve(kernel, np.eye(classes)[rows.label[chosen]])
+    return fitted
 
 
 def cross_validate(rows: Rows, classes: int, settings: MotionMapConfig, folds: int) -> dict:
@@ -133,9 +165,9 @@ def cross_validate(rows: Rows, classes: int, settings: MotionMapConfig, folds: i
     fold = np.array([fold_of.get(group, -1) for group in rows.group])
     right, groups, likelihood = [], [], []
     for number in range(folds):
-        projection, support, g, coefficients = expert(rows, fold != number, classes, settings)
+        fitted = fit(rows, fold != number, classes, settings)
         judged = rows.judged & (fold == number)
-        scores = np.exp(2 * g * (rows.x[judged] @ projection @ support.T - 1)) @ coefficients
+        scores = fitted.scores(rows.x[judged])
         logs = settings.temperature * scores
         logs -= np.log(np.exp(logs).sum(1, keepdims=True))
         likelihood += logs[np.arange(len(logs)), rows.label[judged]].tolist()
@@ -151,35 +183,56 @@ def cross_validate(rows: Rows, classes: int, settings: MotionMapConfig, folds: i
     }
 
 
-def graph(
-    projection: np.ndarray, x: np.ndarray, g: float, coefficients: np.ndarray, *, weight: float, temperature: float
-) -> onnx.ModelProto:
-    """The expert as a graph: `descriptor` ``(1, times * SIZE_PER_TIME)`` to `scores` ``(1, C)``."""
-    classes = coefficients.shape[1]
-    initializers = [
-        numpy_helper.from_array(projection.astype(np.float16), "projection_half"),
-        numpy_helper.from_array(x.T.astype(np.float16), "support_half"),
-        numpy_helper.from_array((coefficients * temperature).astype(np.float32), "coefficients"),
-        numpy_helper.from_array(np.float32(weight), "weight"),
-        numpy_helper.from_array(np.float32(1), "one"),
-        numpy_helper.from_array(np.float32(2 * g), "slope"),
+def graph(fitted: Expert, *, weight: float, temperature: float) -> onnx.ModelProto:
+    """The expert as a graph: `descriptor` or `statistics` ``(1, inputs)`` to `scores` ``(1, C)``."""
+    maps = fitted.projection is not None
+    stored = np.float16 if maps else np.float32
+    name = "descriptor" if maps else "statistics"
+    constants = {
+        "support_stored": fitted.support.T.astype(stored),
+        "lengths": np.square(fitted.support.astype(stored).astype(np.float32)).sum(1)[None],
+        "coefficients": (fitted.coefficients * temperature).astype(np.float32),
+        "weight": np.float32(weight),
+        "minus_slope": np.float32(-fitted.g),
+        "two": np.float32(2),
+    }
+    if fitted.projection is not None:
+        constants["projection_half"] = fitted.projection.astype(np.float16)
+        place = [("Cast", ["projection_half"], "projection"), ("MatMul", [name, "projection"], "z")]
+    else:
+        constants |= {"mean": fitted.mean, "scale": fitted.scale}
+        constants |= {"least": np.float32(-LIMIT), "most": np.float32(LIMIT)}
+        place = [
+            ("Sub", [name, "mean"], "centred"),
+            ("Mul", ["centred", "scale"], "scaled"),
+            ("Clip", ["scaled", "least", "most"], "z"),
+        ]
+    steps = [
+        ("Cast", ["support_stored"], "support"),
+        *place,
+        ("ReduceSumSquare", ["z"], "length"),
+        ("MatMul", ["z", "support"], "likeness"),
+        ("Mul", ["likeness", "two"], "likeness_twice"),
+        ("Sub", ["lengths", "likeness_twice"], "apart"),
+        ("Add", ["apart", "length"], "distances"),
+        ("Mul", ["distances", "minus_slope"], "exponent"),
+        ("Exp", ["exponent"], "kernel"),
+        ("MatMul", ["kernel", "coefficients"], "logits"),
+        ("Softmax", ["logits"], "probabilities"),
+        ("Mul", ["probabilities", "weight"], "scores"),
     ]
-    nodes = [
-        helper.make_node("Cast", ["support_half"], ["support"], "cast", to=TensorProto.FLOAT),
-        helper.make_node("Cast", ["projection_half"], ["projection"], "cast_projection", to=TensorProto.FLOAT),
-        helper.make_node("MatMul", ["descriptor", "projection"], ["projected"], "projected"),
-        helper.make_node("MatMul", ["projected", "support"], ["likeness"], "likeness"),
-        helper.make_node("Sub", ["likeness", "one"], ["below"], "below"),
-        helper.make_node("Mul", ["below", "slope"], ["exponent"], "exponent"),
-        helper.make_node("Exp", ["exponent"], ["kernel"], "kernel"),
-        helper.make_node("MatMul", ["kernel", "coefficients"], ["logits"], "logits"),
-        helper.make_node("Softmax", ["logits"], ["probabilities"], "probabilities", axis=-1),
-        helper.make_node("Mul", ["probabilities", "weight"], ["scores"], "scores"),
-    ]
+    more: dict[str, dict] = {
+        "Cast": {"to": TensorProto.FLOAT},
+        "ReduceSumSquare": {"axes": [1]},
+        "Softmax": {"axis": -1},
+    }
+    nodes = [helper.make_node(kind, given, [made], made, **more.get(kind, {})) for kind, given, made in steps]
     value = helper.make_tensor_value_info
+    inputs = len(fitted.projection) if fitted.projection is not None else fitted.support.shape[1]
     body = helper.make_graph(
-        nodes, "motion_map", [value("descriptor", TensorProto.FLOAT, [1, len(projection)])],
-        [value("scores", TensorProto.FLOAT, [1, classes])], initializers,
+        nodes, "motion_map", [value(name, TensorProto.FLOAT, [1, inputs])],
+        [value("scores", TensorProto.FLOAT, [1, fitted.coefficients.shape[1]])],
+        [numpy_helper.from_array(np.asarray(array), key) for key, array in constants.items()],
     )  # fmt: skip
     model = helper.make_model(body, producer_name="halsie_ros", opset_imports=[helper.make_opsetid("", OPSET)])
     model.ir_version = 8
@@ -226,10 +279,9 @@ def main(arguments: list[str] | None = None) -> None:
         write_json(args.json, result)
         return
     chosen = ~np.isin(rows.group, args.hold_out.split(","))
-    projection, support, g, coefficients = expert(rows, chosen, classes, settings)
-    model = graph(projection, support, float(g), coefficients, weight=settings.weight, temperature=settings.temperature)
-    size = add_to_card(args.model, model)
-    print(f"{args.model.stem}_motion_map.onnx: {len(support)} rows, {size / 1e6:.1f} MB")
+    fitted = fit(rows, chosen, classes, settings)
+    size = add_to_card(args.model, graph(fitted, weight=settings.weight, temperature=settings.temperature))
+    print(f"{args.model.stem}_motion_map.onnx: {len(fitted.support)} rows, {size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ Features in, scores out, everything remembered in an explicit state.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from halsie_ros.action.clip import Segment
 from halsie_ros.action.inputs import Step, image_input
 from halsie_ros.action.motion_map import CHANNELS, DIRECTIONS, SIZE_PER_TIME, descriptor, step_map
 from halsie_ros.action.segments import Segmenter
+from halsie_ros.action.statistics import statistics
 from halsie_ros.errors import ModelError, ParameterError
 from halsie_ros.inference.cards import ModelCard, find_model
 from halsie_ros.inference.session import input_names, open_session, output_names
@@ -52,7 +55,8 @@ class ActionState:
     Attributes:
         segmenter: cuts the stream into segments.
         membranes: the P encoder's state by name; None at a segment's start.
-        image_tokens: of the running segment's I-frame.
+        image: the running segment's I-frame, ``(3, 96, 128) uint8``; None before the first.
+        image_tokens: of that I-frame; None where it cannot be used.
         finished: tokens of finished segments, oldest first, at most K.
         running: tokens of the running segment; None before its first step.
         last_ns: stamp of the last frame.
@@ -61,6 +65,7 @@ class ActionState:
 
     segmenter: Segmenter
     membranes: dict[str, np.ndarray] | None = None
+    image: np.ndarray | None = None
     image_tokens: np.ndarray | None = None
     finished: tuple[Tokens, ...] = ()
     running: Tokens | None = None
@@ -145,8 +150,8 @@ class ActionPipeline:
         for role in ROLES:
             self.card.graph(role)
         self._sessions = {role: open_session(self.card.graph(role), threads=threads) for role in self.card.graphs}
-        expert = self._sessions.get("motion_map")
-        self._times = expert.get_inputs()[0].shape[1] // SIZE_PER_TIME if expert else 0
+        self._describe = describer(self._sessions["motion_map"]) if "motion_map" in self._sessions else None
+        self._compares = "before" in input_names(self._sessions["i_frame"])
         p_frame = self._sessions["p_frame"]
         self._outputs = output_names(p_frame)
         self._fresh = {
@@ -191,11 +196,12 @@ class ActionPipeline:
             finished = (*state.finished, state.running)[-self.segments :] if state.running else state.finished
             state = replace(state, finished=finished, running=None, membranes=None)
             if advance.image is not None:
-                state = replace(state, image_tokens=self._look(advance.image))
+                looked = self._look(advance.image, state.image)
+                state = replace(state, image=advance.image, image_tokens=looked)
         if advance is not None and advance.step is not None:
             state, spikes = self._advance(state, advance.step, now)
         elif not frame.trusted:
-            state = replace(state, running=None, membranes=None, image_tokens=None)
+            state = replace(state, running=None, membranes=None, image=None, image_tokens=None)
         state = replace(state, last_ns=now)
         if state.scored_ns is not None and now - state.scored_ns < 0.999e9 / self.label_rate_hz:
             return None, state
@@ -206,7 +212,7 @@ class ActionPipeline:
         tokens, totals, images, steps, image, looked = [], dict[str, float](), 0, 0, None, None
         for segment in list(segments)[-self.segments :]:
             if segment.image is not image:
-                image, looked = segment.image, self._look(segment.image)
+                image, looked = segment.image, self._look(segment.image, image)
                 images += 1
             state = ActionState(Segmenter(), image_tokens=looked)
             for step in segment.steps:
@@ -229,8 +235,12 @@ class ActionPipeline:
             return np.zeros(len(self.classes), np.float32)
         return self._scores([_masked(tokens, use, self._places) for tokens in encoded.tokens])
 
-    def _look(self, image: np.ndarray) -> np.ndarray:
-        return self._sessions["i_frame"].run(None, {"image": image_input(image)[None]})[0][0]
+    def _look(self, image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
+        """Tokens of an I-frame; `before` is the last one, for models that look at what changed."""
+        inputs = {"image": image_input(image)[None]}
+        if self._compares:
+            inputs["before"] = image_input(image if before is None else before)[None]
+        return self._sessions["i_frame"].run(None, inputs)[0][0]
 
     def _advance(self, state: ActionState, step: Step, end_ns: int) -> tuple[ActionState, dict[str, float]]:
         """Moves the P encoder by one step."""
@@ -251,7 +261,7 @@ class ActionPipeline:
         }
         before = state.running
         maps = before.maps if before else ()
-        if self._times:
+        if self._describe is not None:
             maps = (*maps, step_map(step))
         running = Tokens(end_ns, state.image_tokens, values["tokens"][0], maps)
         return replace(state, membranes=membranes, running=running), spikes
@@ -268,10 +278,11 @@ class ActionPipeline:
         logits = self._sessions["head"].run(None, inputs)[0][0]
         shares = np.exp(logits - logits.max())
         shares /= shares.sum()
-        expert = self._sessions.get("motion_map")
-        if expert is not None:
-            row = descriptor([step for token in tokens for step in token.maps], self._times)
-            shares += expert.run(None, {"descriptor": row[None]})[0][0] * bool(row.any())
+        if self._describe is not None:
+            expert = self._sessions["motion_map"]
+            row = self._describe([step for token in tokens for step in token.maps])
+            if row.any():
+                shares += expert.run(None, {expert.get_inputs()[0].name: row[None]})[0][0]
         return np.asarray(shares / shares.sum(), np.float32)
 
     def _say(self, frame: VideoFrame, state: ActionState, spikes: dict[str, float]) -> ActionScores:
@@ -289,6 +300,14 @@ class ActionPipeline:
             reason = f"best score {scores[best]:.2f} is below {self.confidence:g}"
             return ActionScores(frame.stamp_ns, UNKNOWN, scores, reason, spikes)
         return ActionScores(frame.stamp_ns, self.classes[best], scores, "", spikes)
+
+
+def describer(expert: Any) -> Callable[[list[np.ndarray]], np.ndarray]:
+    """What makes an expert's input ``(D,) float32`` of step maps, told by the input's name and size."""
+    value = expert.get_inputs()[0]
+    if value.name == "statistics":
+        return statistics
+    return functools.partial(descriptor, times=value.shape[1] // SIZE_PER_TIME)
 
 
 def _masked(tokens: Tokens, use: tuple[str, ...], places: int) -> Tokens:

@@ -1,10 +1,13 @@
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from halsie_ros.action.clip import read_clip
+from halsie_ros.action.motion_map import SIZE_PER_TIME
 from halsie_ros.action.pipeline import UNKNOWN, ActionPipeline
+from halsie_ros.action.statistics import SIZE
 from halsie_ros.errors import ModelError, ParameterError
 from halsie_ros.video.file import VideoFile
 
@@ -125,3 +128,23 @@ def test_a_segmentation_model_is_refused(action_model, tmp_path):
     card.write_text(action_model.read_text().replace("task: action", "task: segmentation"))
     with pytest.raises(ModelError, match="segmentation model"):
         ActionPipeline(card)
+
+
+@pytest.mark.parametrize(("kind", "size"), [("maps", 2 * SIZE_PER_TIME), ("statistics", SIZE)])
+def test_an_expert_moves_the_scores_towards_its_own(action_model, make_clip, tmp_path, kind, size):
+    motion_map = pytest.importorskip("training.motion_map")
+    from training.action import MotionMapConfig
+
+    for file in action_model.parent.iterdir():
+        shutil.copy(file, tmp_path)
+    card = tmp_path / action_model.name
+    x = np.random.default_rng(0).random((9, size)).astype(np.float32)
+    rows = motion_map.Rows(x, np.full(9, 2), np.array(["a"] * 9), np.ones(9, bool))
+    settings = MotionMapConfig(kind=kind, sharpness=1e-3)
+    fitted = motion_map.fit(rows, np.ones(9, bool), 3, settings)
+    motion_map.add_to_card(card, motion_map.graph(fitted, weight=8.0, temperature=9.0))
+    alone, joined = ActionPipeline(action_model), ActionPipeline(card)
+    segments = read_clip(make_clip(40), segments=None)
+    before, after = alone.score(alone.encode(segments)), joined.score(joined.encode(segments))
+    assert after.sum() == pytest.approx(1, abs=1e-5)
+    assert after[2] > 0.8 > before[2]

@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from halsie_ros.action.motion_map import SIZE_PER_TIME
+from halsie_ros.action.statistics import SIZE
 from training.action import MotionMapConfig, Recipe
-from training.motion_map import cross_validate, describe, expert, fit, graph, main, project
+from training.motion_map import Rows, cross_validate, describe, fit, graph, main, project
 
 
 def toy(count=60, classes=3, size=24, noise=0.05):
@@ -49,24 +50,41 @@ FIELDS = {
 }
 
 
-def test_the_graph_says_what_kernel_ridge_regression_says():
+def rows_of(x, labels):
+    return Rows(x, labels, np.array(["a", "b"])[np.arange(len(x)) // 2 % 2], np.ones(len(x), bool))
+
+
+@pytest.mark.parametrize(("kind", "name"), [("maps", "descriptor"), ("statistics", "statistics")])
+def test_the_graph_says_what_kernel_ridge_regression_says(kind, name):
     x, labels = toy(40, 2, 96)
-    projection = project(x, 32)
-    support = x @ projection
-    g, coefficients = fit(support, labels, 2, sharpness=1.0, ridge=0.1)
-    model = graph(projection, support, g, coefficients, weight=2.0, temperature=3.0)
-    row = x[:1]
-    logits = 3.0 * np.exp(2 * g * (row @ projection @ support.T - 1)) @ coefficients
+    settings = MotionMapConfig(kind=kind, components=32, ridge=0.1)
+    fitted = fit(rows_of(x, labels), np.ones(40, bool), 2, settings)
+    logits = 3.0 * fitted.scores(x[:1])
     wanted = 2.0 * np.exp(logits) / np.exp(logits).sum()
-    session = onnxruntime.InferenceSession(model.SerializeToString())
-    np.testing.assert_allclose(session.run(None, {"descriptor": row})[0], wanted, rtol=2e-2, atol=2e-3)
+    session = onnxruntime.InferenceSession(graph(fitted, weight=2.0, temperature=3.0).SerializeToString())
+    np.testing.assert_allclose(session.run(None, {name: x[:1]})[0], wanted, rtol=2e-2, atol=2e-3)
 
 
-def test_it_tells_kinds_apart():
+def test_kernel_ridge_regression_solves_its_equations():
+    x, labels = toy(8, 2, 24)
+    fitted = fit(rows_of(x, labels), np.ones(8, bool), 2, MotionMapConfig(ridge=0.5))
+    distances = np.square(x[:, None] - x[None]).sum(2)
+    kernel = np.exp(-distances / np.median(distances))
+    np.testing.assert_allclose((kernel + 0.5 * np.eye(8)) @ fitted.coefficients, np.eye(2)[labels], atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["maps", "statistics"])
+def test_it_tells_kinds_apart(kind):
     x, labels = toy()
-    g, coefficients = fit(x[:45], labels[:45], 3, sharpness=1.0, ridge=0.1)
-    scores = np.exp(2 * g * (x[45:] @ x[:45].T - 1)) @ coefficients
-    assert (scores.argmax(1) == labels[45:]).all()
+    fitted = fit(rows_of(x, labels), np.arange(60) < 45, 3, MotionMapConfig(kind=kind))
+    assert (fitted.scores(x[45:]).argmax(1) == labels[45:]).mean() > 0.9
+
+
+def test_statistics_count_in_standard_deviations_and_not_beyond_three():
+    x = np.random.default_rng(0).normal(5, [1, 100], (50, 2)).astype(np.float32)
+    fitted = fit(rows_of(x, np.arange(50) % 2), np.ones(50, bool), 2, MotionMapConfig(kind="statistics"))
+    np.testing.assert_allclose(fitted.support.std(0), [1, 1], rtol=0.05)
+    assert np.abs(fitted.place(np.array([[1e6, -1e6]], np.float32))).tolist() == [[3, 3]]
 
 
 @pytest.mark.parametrize(("count", "size"), [(20, 50), (50, 20)])
@@ -94,11 +112,21 @@ def test_mirrored_clips_join_where_the_label_stays(tmp_path):
 
 def test_held_out_rows_are_no_support():
     x, labels = toy()
-    from training.motion_map import Rows
+    rows = rows_of(x, labels)
+    fitted = fit(rows, rows.group != "a", 3, MotionMapConfig())
+    assert len(fitted.support) == len(fitted.coefficients) == 30
 
-    rows = Rows(x, labels, np.array(["a", "b"] * 30), np.ones(60, bool))
-    _, support, _, coefficients = expert(rows, rows.group != "a", 3, MotionMapConfig())
-    assert len(support) == len(coefficients) == 30
+
+def test_statistics_are_made_once_per_clip(tmp_path):
+    write_cache(tmp_path / "c")
+    recipe = Recipe.of({**FIELDS, "mirror": "same"})
+    rows = describe(recipe, tmp_path, MotionMapConfig(kind="statistics", nudges=True))
+    assert rows.x.shape == (12, SIZE) and rows.judged.all()
+
+
+def test_an_unknown_kind_is_refused():
+    with pytest.raises(ValueError, match="'words'"):
+        MotionMapConfig(kind="words")
 
 
 def test_the_command_adds_the_graph_to_a_card_and_measures(tmp_path, capsys):

@@ -38,6 +38,7 @@ class ActionConfig:
         neuron: "stm", "lif" (fixed threshold) or "analogue" (no spikes): the ablation's switch.
         attention: "unified", or "separate" (each modality attends to itself only).
         mixer: False replaces the mixer by a mean over tokens.
+        difference: the I encoder sees what changed since the I-frame before, too (our choice).
         dropout: within transformer and head.
     """
 
@@ -51,6 +52,7 @@ class ActionConfig:
     neuron: str = "stm"
     attention: str = "unified"
     mixer: bool = True
+    difference: bool = False
     dropout: float = 0.1
 
     @classmethod
@@ -186,23 +188,31 @@ class Separable(nn.Module):
 
 
 class IEncoder(nn.Module):
-    """Analogue encoder of the I-frame: patches of 8 x 8, separable convolutions, 2 x 2 places."""
+    """Analogue encoder of the I-frame: patches of 8 x 8, separable convolutions, 2 x 2 places.
+
+    With `difference` it sees the I-frame less the one before it, too: there a still background vanishes.
+    """
 
     def __init__(self, config: ActionConfig) -> None:
         super().__init__()
-        width = config.image_channels
-        self.stem = nn.Sequential(nn.Conv2d(3, width, 8, 8, bias=False), nn.BatchNorm2d(width), nn.ReLU())
+        width, self.difference = config.image_channels, config.difference
+        self.stem = nn.Sequential(
+            nn.Conv2d(6 if config.difference else 3, width, 8, 8, bias=False), nn.BatchNorm2d(width), nn.ReLU()
+        )
         self.stages = nn.Sequential(Separable(width, width), Separable(width, width), Separable(width, width * 2, 2))
         self.tokens = nn.Conv2d(width * 2, config.width, (3, 4), (3, 4))
 
-    def forward(self, image: Tensor) -> Tensor:
-        """``(N, 3, 96, 128)`` RGB 0..1 to tokens ``(N, PLACES, D)``.
+    def forward(self, image: Tensor, before: Tensor | None = None) -> Tensor:
+        """``(N, 3, 96, 128)`` RGB 0..1 and, with `difference`, the I-frame before to tokens ``(N, PLACES, D)``.
 
-        Brightness and contrast are normalised per picture.
+        Brightness and contrast are normalised per picture. Where no I-frame came before, `before` is the same one.
         """
         centred = image - image.mean((1, 2, 3), keepdim=True)
-        image = centred / (centred.square().mean((1, 2, 3), keepdim=True) + 1e-3).sqrt()
-        return self.tokens(self.stages(self.stem(image))).flatten(2).transpose(1, 2)
+        spread = (centred.square().mean((1, 2, 3), keepdim=True) + 1e-3).sqrt()
+        seen = centred / spread
+        if before is not None and self.difference:
+            seen = torch.cat([seen, (image - before) * (2 / spread)], 1)
+        return self.tokens(self.stages(self.stem(seen))).flatten(2).transpose(1, 2)
 
 
 class Attention(nn.Module):
@@ -308,9 +318,9 @@ class CompressedVideoNet(nn.Module):
         self.residual = PEncoder(2, 4, config)
         self.head = Head(config)
 
-    def i_frame(self, image: Tensor) -> Tensor:
-        """``(N, 3, 96, 128)`` RGB 0..1 to tokens ``(N, PLACES, D)``."""
-        return self.image(image)
+    def i_frame(self, image: Tensor, before: Tensor | None = None) -> Tensor:
+        """``(N, 3, 96, 128)`` RGB 0..1 (and the I-frame before, see `IEncoder`) to tokens ``(N, PLACES, D)``."""
+        return self.image(image, before)
 
     def p_frame(
         self, motion: Tensor, residual: Tensor, dt_us: Tensor, state: tuple[Tensor, ...] | None, steps: int = 1
@@ -356,7 +366,10 @@ class CompressedVideoNet(nn.Module):
             Logits ``(B, classes)`` and the spikes per step of four layers, ``(T*B*K,)`` each.
         """
         steps, batch, gops = dt_us.shape
-        i_tokens = self.i_frame(image.flatten(0, 1)).view(batch, gops, PLACES, -1)
+        before = torch.cat([image[:, :1], image[:, :-1]], 1)
+        known = torch.cat([valid[:, :1], valid[:, :-1]], 1).view(batch, gops, 1, 1, 1) > 0
+        before = torch.where(known, before, image)
+        i_tokens = self.i_frame(image.flatten(0, 1), before.flatten(0, 1)).view(batch, gops, PLACES, -1)
         p_tokens, _, spikes = self.p_frame(motion.flatten(0, 2), residual.flatten(0, 2), dt_us.flatten(), None, steps)
         p_tokens = p_tokens.view(batch, gops, 2 * PLACES, -1)
         if use is not None:
