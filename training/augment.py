@@ -33,6 +33,7 @@ class AugmentConfig:
         blackout: probability that frames end within the clip.
         drop: probability that a clip loses single frames (each with 0.3).
         damage: probability that a clip's frames are damaged: dark, over-exposed or blurred alike.
+        turn: probability that the clip's first steps show another view, so that a frame overrules the memory.
         jitter: spread of a clip's random gamma, brightness and colour (natural logarithm), 0 for none.
     """
 
@@ -46,6 +47,7 @@ class AugmentConfig:
     blackout: float = 0.3
     drop: float = 0.1
     damage: float = 0.4
+    turn: float = 0.0
     jitter: float = 0.0
 
     def __post_init__(self) -> None:
@@ -54,6 +56,8 @@ class AugmentConfig:
         object.__setattr__(self, "inputs", tuple(self.inputs))
         if not self.inputs or set(self.inputs) - {"frames", "events"}:
             raise ValueError(f"augment.inputs is {self.inputs}: give frames, events or both")
+        if not 0 <= self.turn <= 1:
+            raise ValueError(f"augment.turn is {self.turn}: give a probability")
         if self.jitter < 0:
             raise ValueError(f"augment.jitter is {self.jitter}: give 0 for none or more")
         if any(side % 32 for side in self.crop):
@@ -72,27 +76,29 @@ def make_item(
     """A training item of T steps.
 
     Returns:
-        ``frames (T, 3, h, w)`` RGB 0 … 1, ``events (T, 2*bins, h, w)``, ``dt_us (T,)``, ``frame_valid (T,)`` and
-        ``shares (T, classes, h/4, w/4)``: the share of each class in a cell of 4x4 pixels, adding up to less than 1
-        where pixels have no label, to 0 in steps without one.
+        ``frames (T, 3, h, w)`` RGB 0 … 1, ``events (T, 2*bins, h, w)``, ``dt_us (T,)``, ``frame_valid (T,)``,
+        ``continues (T,)``: 1 where a step goes on from the one before, and ``shares (T, classes, h/4, w/4)``: the share
+        of each class in a cell of 4x4 pixels, adding up to less than 1 where pixels have no label, to 0 in steps
+        without one.
     """
     height, width = config.crop
-    view = View.random(sample.frames.shape[1:3], config, random)
+    views = [View.random(sample.frames.shape[1:3], config, random)] * config.steps
     windows = [(start, end, frame) for start, end, frame in cut_windows(sample, config, random, bins * bin_us)]
     windows = windows[-config.steps :]
     windows = [(windows[0][0], windows[0][0] + 1, None)] * (config.steps - len(windows)) + windows
     use_events, seen = lost_inputs(windows, config, random)
+    turns = [k for k in range(1, config.steps) if seen[k]]
+    turn = turns[int(random.integers(len(turns)))] if turns and random.random() < config.turn else 0
+    views[:turn] = [View.random(sample.frames.shape[1:3], config, random)] * turn
     frames = torch.zeros(config.steps, 3, height, width)
     events = torch.zeros(config.steps, 2 * bins, height, width)
     shares = torch.zeros(config.steps, classes, height // 4, width // 4)
     damage = Damage.random(sample, random) if random.random() < config.damage else None
     colours = random_colours(config.jitter, random) if config.jitter else None
-    used = sample.events.between(windows[0][0], windows[-1][1]) if use_events else Events.empty()
-    moved = view.events(used)
-    for k, (start, end, index) in enumerate(windows):
+    for k, ((start, end, index), view) in enumerate(zip(windows, views)):
         if use_events:
             bin_counts(
-                moved.between(start, end),
+                view.events(sample.events.between(start, end)),
                 t0_us=start, bin_us=bin_us, bins=bins, height=height, width=width, out=events[k].numpy(),
             )  # fmt: skip
         if index is None:
@@ -108,6 +114,7 @@ def make_item(
         "events": events,
         "dt_us": torch.tensor([float(end - start) for start, end, _ in windows]),
         "frame_valid": torch.tensor(seen, dtype=torch.float32),
+        "continues": torch.tensor([float(k not in (0, turn)) for k in range(config.steps)]),
         "shares": shares,
     }
 

@@ -56,7 +56,7 @@ class StepGraph(nn.Module):
 
     def forward(self, events: Tensor, dt_us: Tensor, frame_valid: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
         """``rest``: the frame features, then the states; gives scores, next states and spike counts."""
-        scores, state, spikes = self.network.step(events, dt_us, frame_valid, rest[:2], rest[2:])
+        scores, state, spikes, _ = self.network.step(events, dt_us, frame_valid, rest[:2], rest[2:])
         return (scores, *state, *(layer.sum().view(1) for layer in spikes))
 
 

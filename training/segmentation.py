@@ -24,7 +24,7 @@ from training.augment import AugmentConfig, cut_windows, make_item
 from training.clips import SourceConfig
 from training.export import BIN_US
 from training.loop import LoopConfig, train
-from training.networks.halsie import HalsieStream, StreamConfig
+from training.networks.halsie import HalsieStream, StreamConfig, warp
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class SegmentationConfig:
         start: checkpoint whose average the network starts from, "" for none.
         class_weights: classes weigh ``share ** -class_weights`` (0: all the same), by their share of `train`.
         overlap: weight of ``1 - soft IoU``, the mean over each item's classes, beside the cross entropy.
+        motion: weight of the difference between each step's labels and the last ones moved as the memory is moved.
         frozen_norms: batch norms keep their running statistics (for comparisons across numbers of processes).
     """
 
@@ -59,6 +60,7 @@ class SegmentationConfig:
     start: str = ""
     class_weights: float = 0.25
     overlap: float = 0.0
+    motion: float = 0.0
     frozen_norms: bool = False
 
     def __post_init__(self) -> None:
@@ -72,8 +74,8 @@ class SegmentationConfig:
             raise ValueError("imagenet and start both give first weights: keep one")
         if self.validation_stride < 1 or not 0 <= self.class_weights <= 1:
             raise ValueError("validation_stride must be at least 1 and class_weights between 0 and 1")
-        if self.overlap < 0:
-            raise ValueError(f"overlap is {self.overlap}: give 0 for none or more")
+        if self.overlap < 0 or self.motion < 0:
+            raise ValueError(f"overlap is {self.overlap}, motion {self.motion}: give 0 for none or more")
         missing = {"data", "licence", "commercial_use", "recipe", "inputs"} - set(self.card)
         if missing:
             raise ValueError(f"card lacks {', '.join(sorted(missing))}")
@@ -157,12 +159,13 @@ class SegmentationTask:
         return make_item(sample, self.config.augment, random, classes=network.classes, bins=network.bins, bin_us=BIN_US)
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
-        """Cross entropy against the classes' shares in each cell, averaged over each item's labelled area, and what
-        the classes' soft intersections over unions lack (Rahman and Wang, 2016; per item: our choice)."""
-        frames, events, dt_us, valid, shares = (
-            batch[name].transpose(0, 1) for name in ("frames", "events", "dt_us", "frame_valid", "shares")
+        """Cross entropy against the classes' shares in each cell, averaged over each item's labelled area; what the
+        classes' soft intersections over unions lack (Rahman and Wang, 2016; per item: our choice); and what moving
+        the memory leaves wrong."""
+        frames, events, dt_us, valid, shares, continues = (
+            batch[name].transpose(0, 1) for name in ("frames", "events", "dt_us", "frame_valid", "shares", "continues")
         )
-        scores, _, spikes = network(frames, events, dt_us, valid)
+        scores, _, spikes, moves = network(frames, events, dt_us, valid)
         steps, items = events.shape[:2]
         shares = shares.flatten(0, 1)
         log_likelihood = F.log_softmax(scores.float(), 1)
@@ -172,6 +175,9 @@ class SegmentationTask:
         loss = (per_step.sum(0) / area.sum(0).clamp(min=1.0)).mean()
         if self.config.overlap:
             loss = loss + self.config.overlap * (1 - soft_iou(log_likelihood.exp(), shares, items).mean())
+        if self.config.motion:
+            known = F.avg_pool2d(shares, 2).unflatten(0, (steps, items))
+            loss = loss + self.config.motion * motion_error(known, moves.unflatten(0, (steps, items)), continues).mean()
         return loss, {f"spikes/{k}": float(layer.detach().mean()) for k, layer in enumerate(spikes)}
 
     def validate(self, network: nn.Module) -> dict[str, float]:
@@ -221,6 +227,34 @@ def soft_iou(predicted: Tensor, shares: Tensor, items: int) -> Tensor:
     return torch.where(occurs.sum(1) > 0, iou.sum(1) / occurs.sum(1).clamp(min=1), 1.0)
 
 
+def motion_error(shares: Tensor, moves: Tensor, continues: Tensor) -> Tensor:
+    """How far labels that are moved along with the memory miss the present labels.
+
+    Args:
+        shares: of the classes at the memory's stride, ``(T, B, C, h, w)``, 0 where there is no label.
+        moves: where each cell comes from, ``(T, B, 2, h, w)``, see `training.networks.halsie.warp`.
+        continues: 1 where a step goes on from the one before, 0 where it does not, ``(T, B)``.
+
+    Returns:
+        ``(B,)``: the mean absolute difference over cells that change or should, times the classes; in steps without a
+        label the last ones move on.
+    """
+    carried, valid = shares[0], (shares[0].sum((1, 2, 3)) > 0).float()
+    error, weight = shares.new_zeros(shares.shape[1]), shares.new_zeros(shares.shape[1])
+    for now, move, goes_on in zip(shares[1:], moves[1:].float(), continues[1:]):
+        before, carried = carried, warp(carried, move)
+        labelled = (now.sum((1, 2, 3)) > 0).float()
+        both = ((now.sum(1) > 0.99) & (before.sum(1) > 0.99)).float()
+        area = ((now - before).abs().sum(1) > 0.02).float() * both
+        counts = labelled * valid * goes_on
+        error = error + counts * (area * (carried - now).abs().sum(1)).sum((1, 2))
+        weight = weight + counts * area.sum((1, 2))
+        known = labelled.view(-1, 1, 1, 1)
+        carried = known * now + (1 - known) * carried
+        valid = torch.maximum(labelled, valid * goes_on)
+    return error / weight.clamp(min=1.0)
+
+
 class FrozenNorms(nn.Module):
     """A network whose batch norms stay in evaluation, whatever mode it is in."""
 
@@ -268,7 +302,7 @@ def run_clip(network: nn.Module, sample: Any, inputs: tuple[str, ...], lost: int
             image = F.pad(
                 frame.permute(2, 0, 1)[None].float() / 255, (0, padded[1] - width, 0, padded[0] - height), "replicate"
             )
-        scores, state, _ = network.step(
+        scores, state, _, _ = network.step(
             events.to(device),
             torch.tensor([float(end - start)], device=device),
             torch.tensor([float(seen)], device=device),

@@ -112,6 +112,19 @@ def test_an_item_holds_what_the_network_takes():
     assert item["events"][1:].sum() == last_bin_on.sum()
 
 
+def test_a_turn_shows_another_view_before_a_frame():
+    config = AugmentConfig(crop=(64, 96), scale=(0.8, 1.4), steps=4, turn=1.0, **NO_LOSS)
+    turned = 0
+    for seed in range(8):
+        item = make_item(one_dot(), config, np.random.default_rng(seed), classes=5, bins=5, bin_us=10_000)
+        starts = (item["continues"] == 0).nonzero().flatten().tolist()
+        assert starts[0] == 0 and len(starts) == 2 and item["frame_valid"][starts[1]] == 1
+        halves = item["shares"][: starts[1]], item["shares"][starts[1] :]
+        assert all(torch.equal(one, half[0]) for half in halves for one in half)  # the dot stands still in each view
+        turned += not torch.equal(halves[0][0], halves[1][0])
+    assert turned >= 6
+
+
 @pytest.mark.parametrize("kind", ["dark", "overexposed", "blur"])
 def test_damage_changes_the_picture_as_named(kind):
     from training.augment import Damage
@@ -152,6 +165,7 @@ def test_class_shares_by_hand():
         ({"blackout": 0.9, "drop": 0.3}, "more than 1"),
         ({"inputs": ["frames"]}, "no events"),
         ({"inputs": ["events"]}, "no frames"),
+        ({"turn": 2}, "turn is 2"),
         ({"jitter": -0.1}, "0 for none"),
     ],
 )

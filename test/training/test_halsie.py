@@ -44,10 +44,10 @@ def test_all_steps_at_once_equal_one_step_at_a_time(network):
     torch.manual_seed(1)
     frames, events, dt_us, valid = clip(5, 2)
     valid[1], valid[3, 0] = 0, 0
-    together, last, spikes = network(frames, events, dt_us, valid)
+    together, last, spikes, _ = network(frames, events, dt_us, valid)
     state, apart = (None,) * 4, []
     for step in range(5):
-        scores, state, _ = network(
+        scores, state, _, _ = network(
             frames[step : step + 1], events[step : step + 1], dt_us[step : step + 1], valid[step : step + 1], state
         )
         apart.append(scores)
@@ -91,7 +91,7 @@ def test_warp_moves_by_cells():
 @pytest.mark.parametrize("config", [StreamConfig(spiking=False), StreamConfig(mixer=False), StreamConfig(classes=6)])
 def test_ablations_train(config):
     network = HalsieStream(config)
-    scores, _, _ = network(*clip(2, 2))
+    scores, _, _, _ = network(*clip(2, 2))
     assert scores.shape == (4, config.classes, 16, 24)
     scores.square().mean().backward()
     lost = [name for name, parameter in network.named_parameters() if parameter.grad is None]
@@ -109,3 +109,10 @@ def test_imagenet_stages_take_torchvision_weights(shared_data):
     source = torch.load(path, weights_only=True)
     assert torch.equal(stages.eighth[2].layers[2].conv.weight.half(), source["features.6.conv.2.weight"])
     assert torch.equal(stages.quarter[0].norm.running_var.half(), source["features.0.1.running_var"])
+
+
+def test_a_displacement_that_starts_at_zero_learns():
+    features = torch.arange(12.0).view(1, 1, 3, 4)
+    move = torch.zeros(1, 2, 3, 4, requires_grad=True)
+    warp(features, move).sum().backward()
+    assert move.grad[0, 0, 1, 1] == 1.0 and move.grad[0, 1, 1, 1] == 4.0  # the central differences along x and y

@@ -15,7 +15,7 @@ from halsie_ros.datasets.samples import Sample  # noqa: E402
 from halsie_ros.events import Events  # noqa: E402
 from training.clips import PackedClips, SourceConfig, load_clip, pack, save_clip  # noqa: E402
 from training.loop import train  # noqa: E402
-from training.segmentation import SegmentationConfig, SegmentationTask, mean_iou, run_clip, soft_iou  # noqa: E402
+from training.segmentation import SegmentationConfig, SegmentationTask, mean_iou, motion_error, run_clip, soft_iou  # noqa: E402
 
 RECIPE = {
     "class_set": "ddd17_6",
@@ -182,7 +182,7 @@ class _Stopping(SegmentationTask):
 
 
 def test_frozen_norms_stay_as_they_are(recipe):
-    config = dataclasses.replace(SegmentationConfig.load(recipe), frozen_norms=True, overlap=0.5)
+    config = dataclasses.replace(SegmentationConfig.load(recipe), frozen_norms=True, overlap=0.5, motion=0.5)
     task = SegmentationTask(config)
     task.network.train()
     norm = next(module for module in task.network.modules() if isinstance(module, torch.nn.BatchNorm2d))
@@ -193,7 +193,7 @@ def test_frozen_norms_stay_as_they_are(recipe):
 
 
 def test_the_loss_of_a_batch_is_the_mean_of_its_items(recipe):
-    config = dataclasses.replace(SegmentationConfig.load(recipe), frozen_norms=True, overlap=0.5)
+    config = dataclasses.replace(SegmentationConfig.load(recipe), frozen_norms=True, overlap=0.5, motion=0.5)
     task = SegmentationTask(config)
     items = [task.item(index, np.random.default_rng(index)) for index in range(2)]
     alone = [task.loss(task.network, {name: tensor[None] for name, tensor in item.items()})[0] for item in items]
@@ -212,6 +212,22 @@ def test_soft_iou_of_masks_is_their_iou_and_unlabelled_cells_do_not_count():
     assert soft_iou(guess, torch.zeros_like(truth), 2).tolist() == [1.0, 1.0]
     two_steps = soft_iou(guess, truth, 1)  # the same as two steps of one item: counts add up before they are divided
     assert two_steps.tolist() == pytest.approx([(8 / 10 + 2 / 4) / 2])
+
+
+def test_motion_error_is_none_where_labels_move_as_told():
+    columns = torch.arange(8)
+    shares = torch.stack([(columns >= edge).float() for edge in (2, 3, 4)])  # an edge that moves right by a cell a step
+    shares = torch.stack((1 - shares, shares), 1).view(3, 1, 2, 1, 8).expand(3, 1, 2, 4, 8)
+    right = torch.zeros(3, 1, 2, 4, 8)
+    right[:, :, 0] = -1.0  # each cell comes from its left
+    goes_on = torch.ones(3, 1)
+    assert motion_error(shares, right, goes_on).item() == pytest.approx(0.0, abs=1e-6)
+    still, wrong = (motion_error(shares, moves, goes_on).item() for moves in (0 * right, -right))
+    assert 1.9 < still <= 2.0 and wrong > still * 0.99
+    assert motion_error(shares, 0 * right, torch.zeros(3, 1)).item() == 0.0
+    unlabelled = shares.clone()
+    unlabelled[1] = 0  # the first labels move on by two cells
+    assert motion_error(unlabelled, right, goes_on).item() == pytest.approx(0.0, abs=1e-6)
 
 
 def test_recordings_are_read_packed_only():

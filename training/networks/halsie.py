@@ -154,7 +154,7 @@ class HalsieStream(nn.Module):
         memory, deep = config.memory, config.deep
         self.frame_branch = FrameBranch(3 * memory, deep, config.mixer)
         self.event_branch = EventBranch(2 * config.bins, config.event_channels, config.spiking)
-        self.flow = nn.Sequential(ConvNorm(sixteenth, 32), nn.Conv2d(32, 2, 3, padding=1))
+        self.flow = nn.Sequential(ConvNorm(quarter + eighth + sixteenth, 32, 3), nn.Conv2d(32, 2, 3, padding=1))
         self.update = nn.Conv2d(memory + eighth, 3 * memory, 1)
         self.down = ConvNorm(2 * memory, deep[0], 2, 2, act="none", pad=0)
         self.deep_events = ConvNorm(sixteenth, deep[0], act="none")
@@ -182,7 +182,7 @@ class HalsieStream(nn.Module):
         features: tuple[Tensor, Tensor],
         state: tuple[Tensor | None, ...],
         steps: int = 1,
-    ) -> tuple[Tensor, tuple[Tensor, ...], list[Tensor]]:
+    ) -> tuple[Tensor, tuple[Tensor, ...], list[Tensor], Tensor]:
         """The step graph, for T steps of B items.
 
         Args:
@@ -194,13 +194,15 @@ class HalsieStream(nn.Module):
             steps: T.
 
         Returns:
-            Scores ``(T*B, classes, H/4, W/4)``, the next state, and the spikes per layer ``(T*B, C, H/s, W/s)``.
+            Scores ``(T*B, classes, H/4, W/4)``, the next state, the spikes per layer ``(T*B, C, H/s, W/s)``, and where
+            each cell of the memory came from, ``(T*B, 2, H/8, W/8)``, see :func:`warp`.
         """
         valid = frame_valid.view(-1, 1, 1, 1)
         spikes, membranes = self.event_branch(events, list(state[:3]), dt_us, steps)
         quarter, eighth, sixteenth = spikes
         seen = features[1] * valid
-        flow = torch.tanh(twice(self.flow(sixteenth)))
+        rates = torch.cat((F.avg_pool2d(quarter, 4), F.avg_pool2d(eighth, 2), sixteenth), 1)
+        flow = torch.tanh(twice(full_precision(self.flow(rates))))
         memory = state[3]
         if memory is None:
             memory = torch.zeros_like(seen[: seen.shape[0] // steps, : self.config.memory])
@@ -214,7 +216,7 @@ class HalsieStream(nn.Module):
         fused = join(fused)
         deep = self.context(F.relu(self.down(fused) + self.deep_events(sixteenth)))
         scores = self.decoder(deep, fused, torch.cat((features[0] * valid, quarter), 1))
-        return scores, (*membranes, memory), spikes
+        return scores, (*membranes, memory), spikes, flow
 
     def forward(
         self,
@@ -223,7 +225,7 @@ class HalsieStream(nn.Module):
         dt_us: Tensor,
         frame_valid: Tensor,
         state: tuple[Tensor | None, ...] = (None,) * 4,
-    ) -> tuple[Tensor, tuple[Tensor, ...], list[Tensor]]:
+    ) -> tuple[Tensor, tuple[Tensor, ...], list[Tensor], Tensor]:
         """Clips, for training: frames ``(T, B, 3, H, W)``, events ``(T, B, 2*bins, H, W)``, the rest ``(T, B)``."""
         steps = events.shape[0]
         features = self._features(frames.flatten(0, 1), frame_valid.flatten())
@@ -254,7 +256,8 @@ def warp(features: Tensor, move: Tensor) -> Tensor:
         first, last = features.narrow(axis, 0, 1), features.narrow(axis, size - 1, 1)
         before = torch.cat((first, features.narrow(axis, 0, size - 1)), axis)
         after = torch.cat((features.narrow(axis, 1, size - 1), last), axis)
-        features = features + F.relu(step) * (after - features) + F.relu(-step) * (before - features)
+        forward = (step.abs() + step) / 2
+        features = features + forward * (after - features) + (forward - step) * (before - features)
     return features
 
 
