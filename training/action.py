@@ -168,6 +168,11 @@ class ActionTask:
                 else:
                     self._training += [(source, clip, index[label])] * given.repeat
 
+    @property
+    def held_out(self) -> list[tuple[ClipSource, int, int]]:
+        """Clips that are validated on: source, clip, label."""
+        return self._validation
+
     def __len__(self) -> int:
         return len(self._training)
 
@@ -207,14 +212,32 @@ class ActionTask:
 
 
 @torch.no_grad()
-def predict(network: nn.Module, items: list[tuple[ClipSource, int, int]], gops: int) -> np.ndarray:
-    """Probabilities ``(N, classes)`` of whole clips."""
+def predict(
+    network: nn.Module,
+    items: list[tuple[ClipSource, int, int]],
+    gops: int,
+    *,
+    use: tuple[float, ...] = (1.0, 1.0, 1.0),
+    last: int | None = None,
+) -> np.ndarray:
+    """Probabilities ``(N, classes)`` of whole clips.
+
+    Args:
+        network: in any mode; is left in evaluation.
+        items: source, clip and label of each.
+        gops: of each clip.
+        use: 0 or 1 per modality; the tokens of a modality at 0 are zeroed.
+        last: only so many of the newest GOPs count; None: all.
+    """
     network.eval()
     device = next(network.parameters()).device
     rows = []
     for start in range(0, len(items), 16):
-        inputs = collate(items[start : start + 16], gops).inputs()
-        rows.append(torch.softmax(network(*(None if x is None else x.to(device) for x in inputs))[0], 1).cpu())
+        batch = collate(items[start : start + 16], gops)
+        batch.use = torch.tensor(use).expand_as(batch.use)
+        if last is not None:
+            batch.valid[:, : max(0, gops - last)] = 0
+        rows.append(torch.softmax(network(*(x.to(device) for x in batch.inputs()))[0], 1).cpu())
     return torch.cat(rows).numpy()
 
 

@@ -295,7 +295,7 @@ class Head(nn.Module):
         x = self.norm_in(x) + self.place + age.unsqueeze(2)
         x = x.reshape(batch, gops * per_gop, width)
         there = valid.unsqueeze(2).expand(batch, gops, per_gop).reshape(batch, 1, 1, gops * per_gop)
-        bias = (there - 1) * 1e4 + self.apart
+        bias = (there - 1) * 1e4 + self.apart[: x.shape[1], : x.shape[1]]
         for layer in self.layers:
             x = layer(x, bias)
         if self.mixer is not None:
