@@ -23,17 +23,23 @@ def open_set(root: Path, split: str | None = None, csv: str | Path | None = None
             separated by commas; None: all rows. Classes are those of all rows, in alphabetical order.
         csv: another list.
 
+    Rows without path or label are counted among what is missing.
+
     Raises:
         DatasetError: the csv is missing or lacks a column, the split is empty, or no clip is there.
     """
     table = Path(csv) if csv else root / "clips.csv"
     try:
-        with table.open(newline="", encoding="utf-8") as file:
+        with table.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv_files.DictReader(file))
     except (OSError, UnicodeDecodeError, csv_files.Error) as error:
         raise DatasetError(f"{table}: cannot be read ({error}): give a csv with columns path,label[,group]") from error
     if not rows or not {"path", "label"} <= set(rows[0]):
         raise DatasetError(f"{table}: needs a header with path,label[,group] and at least one row")
+    incomplete = [f"line {place}: no path or label" for place, row in enumerate(rows, 2) if not _whole(row)]
+    rows = [row for row in rows if _whole(row)]
+    if not rows:
+        raise DatasetError(f"{table}: no row has both path and label: check the list")
     group = next((column for column in _GROUP_COLUMNS if column in rows[0]), None)
     classes = tuple(sorted({row["label"] for row in rows}))
     index = {label: i for i, label in enumerate(classes)}
@@ -45,4 +51,8 @@ def open_set(root: Path, split: str | None = None, csv: str | Path | None = None
             raise DatasetError(f"{table}: no row has {column or 'a split or group column'} {split}: check --split")
     entries = [(row["path"], index[row["label"]], (row[group] or "") if group else "") for row in rows]
     clips, missing = gather(root, entries)
-    return VideoSet("clips", classes, clips, missing, "same", "as the csv's owner says")
+    return VideoSet("clips", classes, clips, (*missing, *incomplete), "same", "as the csv's owner says")
+
+
+def _whole(row: dict[str, str]) -> bool:
+    return bool(row["path"] and row["label"])

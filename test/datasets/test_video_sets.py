@@ -124,3 +124,17 @@ def test_a_root_without_any_clip_is_an_error(plain):
         path.unlink()
     with pytest.raises(DatasetError, match="none of 3 listed clips"):
         open_video_set("clips", plain)
+
+
+def test_a_csv_from_a_spreadsheet_opens_and_its_incomplete_rows_are_counted(tmp_path):
+    put(tmp_path / "a/1.mp4")
+    (tmp_path / "clips.csv").write_bytes(b"\xef\xbb\xbfpath,label\na/1.mp4,a\na/2.mp4\n,a\n")
+    found = open_video_set("clips", tmp_path)
+    assert [clip.name for clip in found.clips] == ["a/1.mp4"] and found.classes == ("a",)
+    assert found.missing == ("line 3: no path or label", "line 4: no path or label")
+
+
+def test_a_csv_of_incomplete_rows_alone_is_refused(tmp_path):
+    put(tmp_path / "clips.csv", "path,label\na/2.mp4\n")
+    with pytest.raises(DatasetError, match="no row has both"):
+        open_video_set("clips", tmp_path)
