@@ -201,8 +201,7 @@ class HalsieStream(nn.Module):
         spikes, membranes = self.event_branch(events, list(state[:3]), dt_us, steps)
         quarter, eighth, sixteenth = spikes
         seen = features[1] * valid
-        rates = torch.cat((F.avg_pool2d(quarter, 4), F.avg_pool2d(eighth, 2), sixteenth), 1)
-        flow = torch.tanh(twice(full_precision(self.flow(rates))))
+        flow = self.displacement(spikes)
         memory = state[3]
         if memory is None:
             memory = torch.zeros_like(seen[: seen.shape[0] // steps, : self.config.memory])
@@ -217,6 +216,12 @@ class HalsieStream(nn.Module):
         deep = self.context(F.relu(self.down(fused) + self.deep_events(sixteenth)))
         scores = self.decoder(deep, fused, torch.cat((features[0] * valid, quarter), 1))
         return scores, (*membranes, memory), spikes, flow
+
+    def displacement(self, spikes: list[Tensor]) -> Tensor:
+        """Where each cell of the memory comes from, ``(N, 2, H/8, W/8)``, from the spikes of the three layers."""
+        quarter, eighth, sixteenth = spikes
+        rates = torch.cat((F.avg_pool2d(quarter, 4), F.avg_pool2d(eighth, 2), sixteenth), 1)
+        return torch.tanh(twice(full_precision(self.flow(rates))))
 
     def forward(
         self,
