@@ -26,6 +26,7 @@ from halsie_ros.action.motion_map import Nudge, descriptor, mirrored, step_map
 from halsie_ros.action.statistics import statistics
 from halsie_ros.cli.output import write_atomically, write_json
 from halsie_ros.evaluation.action import interval
+from halsie_ros.evaluation.energy import graph_cost
 from training.action import MotionMapConfig, Recipe
 from training.action_data import ClipSource
 from training.export import OPSET
@@ -248,6 +249,8 @@ def add_to_card(path: Path, model: onnx.ModelProto) -> int:
     write_atomically(path.parent / file, content)
     card["graphs"]["motion_map"] = file
     card["sha256"]["motion_map"] = hashlib.sha256(content).hexdigest()
+    if "measured" in card:
+        card["measured"]["macs"]["motion_map"] = int(graph_cost(path.parent / file, 0, 0).macs)
     text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
     write_atomically(path, text.encode())
     return len(content)
