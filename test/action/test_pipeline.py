@@ -148,3 +148,24 @@ def test_an_expert_moves_the_scores_towards_its_own(action_model, make_clip, tmp
     before, after = alone.score(alone.encode(segments)), joined.score(joined.encode(segments))
     assert after.sum() == pytest.approx(1, abs=1e-5)
     assert after[2] > 0.8 > before[2]
+
+
+def test_a_model_that_compares_i_frames_gets_the_one_before_in_clips_and_streams(make_clip, tmp_path):
+    torch = pytest.importorskip("torch")
+    from training.action_export import export
+    from training.networks.compressed_video import ActionConfig, CompressedVideoNet
+
+    torch.manual_seed(1)
+    config = ActionConfig(3, width=32, channels=8, image_channels=16, layers=1, heads=2, gops=4, difference=True)
+    about = {"commercial_use": True, "licence": "none", "data": "none", "recipe": "untrained"}
+    card = export(CompressedVideoNet(config), "compares", tmp_path, ["left", "right", "still"], about, {})
+    path = make_clip(36)
+    clip = ActionPipeline(card, confidence=0.0, min_segments=1, label_rate_hz=30.0)
+    segments = read_clip(path, segments=None)
+    encoded = clip.encode(segments)
+    lone = clip.encode(segments[1:2])
+    assert np.abs(encoded.tokens[1].image - lone.tokens[0].image).max() > 1e-4
+    state = None
+    for frame in frames_of(path):
+        _, state = clip.step(frame, state)
+    np.testing.assert_allclose(state.running.image, encoded.tokens[-1].image, atol=1e-5)

@@ -181,3 +181,34 @@ def test_the_command_trains_and_resumes(tmp_path, capsys):
     assert main([*arguments, "--set", "loop.steps=1"]) == 0
     assert main([*arguments, "--resume"]) == 0
     assert "step 2/2" in capsys.readouterr().out
+
+
+def test_a_network_that_compares_i_frames_sees_the_one_before_and_nothing_before_the_first(tmp_path):
+    torch.manual_seed(0)
+    network = CompressedVideoNet(ActionConfig(2, difference=True, **TINY)).eval()
+    image = torch.rand(1, 3, 96, 128)
+    with torch.no_grad():
+        same, changed = network.i_frame(image, image), network.i_frame(image, image.roll(9, 3))
+        assert (same - changed).abs().max() > 1e-3
+        batch = collate([(ClipCache.load(write_cache(tmp_path / "c", gops=2)), 0, 0)], 3)
+        before, _ = network(*batch.inputs())
+        batch.image[:, 0] = 1.0  # padding: the first real I-frame must not be compared with it
+        after, _ = network(*batch.inputs())
+    torch.testing.assert_close(before, after)
+
+
+def test_fewer_gops_in_training_keep_the_newest_and_the_order(tmp_path):
+    batch = collate([(ClipCache.load(write_cache(tmp_path / "c", gops=3)), 0, 0)], 3)
+    ages = batch.age_s[0].tolist()
+    batch.thin(2, np.random.default_rng(0))
+    kept = batch.age_s[0].tolist()
+    assert batch.motion.shape[2] == batch.image.shape[1] == 2
+    assert kept[-1] == 0 and kept[0] in ages[:2]
+
+
+def test_one_modality_alone_is_what_training_sometimes_shows(tmp_path):
+    cache = ClipCache.load(write_cache(tmp_path / "c"))
+    batch = collate([(cache, 0, 0)] * 64, 3)
+    augment(batch, torch.Generator().manual_seed(0), None)
+    alone = batch.use.sum(1) == 1
+    assert alone.float().mean() > 0.15 and (batch.use[alone].sum(0) > 0).all()
