@@ -79,15 +79,15 @@ def decide(data, contexts, index, width, value, due, at):  # type: ignore[no-unt
 
     Returns the decision and the engine. Without branches on the decision: they could not be predicted.
     """
-    context = np.int64(contexts[index])
-    low = _LPS[(context >> 1) * 4 + (width >> 6 & 3)]
+    context = np.int64(contexts[np.uint64(index)])
+    low = _LPS[np.uint64((context >> 1) * 4 + (width >> 6 & 3))]
     width -= low
     scaled = width << 39
     unlikely = (scaled - 1 - value) >> 63  # -1 or 0
     value -= scaled & unlikely
     width += (low - width) & unlikely
-    contexts[index] = _NEXT_CONTEXT[context + (unlikely & 128)]
-    shift = _SHIFT[width >> 3]
+    contexts[np.uint64(index)] = _NEXT_CONTEXT[np.uint64(context + (unlikely & 128))]
+    shift = _SHIFT[np.uint64(width >> 3)]
     width <<= shift
     value <<= shift
     due += shift

@@ -22,7 +22,7 @@ VECTOR_CODECS = ("h264", "mpeg4", "mpeg2video", "mpeg1video")
 _CHECKS = "crccheck+bitstream+buffer+careful"
 
 # Their decoders take much damage without a complaint.
-UNCOMPLAINING = ("hevc", "vp9", "av1")
+UNCOMPLAINING = ("vp9", "av1")
 _TAIL = 24  # bytes at the end of an I-frame that surely hold part of its picture
 _APPENDED = bytes(range(17, 255, 7))
 

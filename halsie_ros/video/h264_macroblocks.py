@@ -235,14 +235,17 @@ def _levels(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, kind: in
 @numba.njit(cache=True, nogil=True)
 def _motion(
     engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, kind: int, form: int, grid: Grid, here: int,
-    left: int, above: int, references: tuple[int, int], infers: bool,
+    left: int, above: int, references: tuple[int, int], infers: bool, parts: np.ndarray, lists: np.ndarray,
 ) -> int:  # fmt: skip
     """Reference indices and vectors of an inter macroblock that is not direct as a whole.
 
-    Returns: 0 where they are illegal, 1, or 2 where the 8 x 8 transform may follow.
+    Args:
+        parts, lists: `(4,) int64`, for use here: per 8 x 8 block 0 (part of something larger) or as in _SUB_PARTS, and
+            as in _SUB_LISTS.
+
+    Returns:
+        0 where they are illegal, 1, or 2 where the 8 x 8 transform may follow.
     """
-    parts = np.empty(4, np.int64)  # per 8 x 8 block: 0 part of something larger, 1 to 4 as in _SUB_PARTS
-    lists = np.empty(4, np.int64)
     large = 2
     if (kind == PREDICTED and form == 3) or (kind == BIPREDICTED and form == 22):
         for block in range(4):
@@ -430,7 +433,7 @@ def read_slice(
         EXACT, OVERRUN (more data needed than there are), ILLEGAL (a value out of range) or INEXACT (the slice says that
         it ends where its data do not), and the macroblock after the last one.
     """
-    engine = np.empty(4, np.int64)
+    engine, parts, lists = np.empty(4, np.int64), np.empty(4, np.int64), np.empty(4, np.int64)
     start(engine, data, at)
     here, count, changed = first, len(grid.slices), 0
     while True:
@@ -442,9 +445,12 @@ def read_slice(
         grid.coded[here] = 0
         grid.later[0, here] = 0
         grid.later[1, here] = 0
-        grid.moved[0, here, :, :] = 0
-        if kind == BIPREDICTED:
-            grid.moved[1, here, :, :] = 0
+        if kind != INTRA:
+            for block in range(16):
+                grid.moved[0, here, block, 0] = 0
+                grid.moved[0, here, block, 1] = 0
+                grid.moved[1, here, block, 0] = 0
+                grid.moved[1, here, block, 1] = 0
         left_flags = np.int64(grid.flags[left]) if left >= 0 else _SKIPPED | _DIRECT | _BLOCKS
         above_flags = np.int64(grid.flags[above]) if above >= 0 else _SKIPPED | _DIRECT | _BLOCKS
         if kind != INTRA:
@@ -499,7 +505,8 @@ def read_slice(
                     large = 2 if infers else 1
                 else:
                     large = _motion(
-                        engine, data, contexts, kind, form, grid, here, left, above, references, infers
+                        engine, data, contexts, kind, form, grid, here, left, above, references, infers, parts,
+                        lists,
                     )  # fmt: skip
                     if not large:
                         return ILLEGAL, here

@@ -105,7 +105,9 @@ class Mpeg4Reader:
         ticks = bits.bits(self._tick_bits())
         if ticks >= self._resolution:
             raise BitstreamError(f"VOP time is {ticks} of {self._resolution} ticks: the packet is damaged")
-        sight = Sight(kind=kind, starts=kind == "I", reference=kind != "B", size=self._size)
+        sight = Sight(
+            kind=kind, starts=kind == "I", reference=kind != "B", size=self._size, wrap=self._resolution
+        )  # fmt: skip
         sight.several_references = coding == _SPRITE  # blocks may follow a global motion that is not exported
         if kind == "B":
             sight.time = (self._previous_second + passed) * self._resolution + ticks

@@ -1,89 +1,134 @@
-"""Whether a decoded picture looks as its neighbours do.
+"""Whether a decoded picture looks as the one before it does.
 
-Some damage decodes without any complaint: arithmetic coding turns it into other, legal symbols. What comes out has
-block edges where there were none, or differs from the picture before as a whole. This is a second line of defence and a
-statistical one: it finds large damage, not all, and takes a new scene within a GOP for damage.
+Some damage decodes without any complaint and ends where it should: variable-length codes that turn into others of the
+same length, or codecs whose pictures are not read to their end here. This is a second line of defence and a statistical
+one: it finds large damage, not all, and may take what appears all at once for damage.
+
+The measure: the picture is cut into blocks; a block's mean should lie within what the nine blocks around the same place
+of the picture before span, as long as motion stays below a block. How far it lies outside, on average over the
+picture, is `excess`, in grey levels. Noise averages out, and neither texture nor motion adds much.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 
 import numba
 import numpy as np
 
 from halsie_ros.video.vectors import CELL
 
-_REMEMBERED = 32  # trusted pictures
-# A picture may exceed the most of them by these factors (our choice, measured on the test streams and real ones); below
-# the floors, in grey levels, nothing is visible. Fewer pictures than _FEW say nothing: P-frames may be more blocky than
-# the first I-frame.
-_FEW = 4
-_EDGES, _EDGES_FLOOR = 1.3, 3.0
-_EDGES_NOISE = 8.0  # over the square root of the number of edges: the measure is noisier in small pictures
-_CHANGE, _CHANGE_FLOOR = 2.5, 10.0
-_ENOUGH = 320 * 240  # pixels; of larger pictures, part of the block edges is read
-_SAMPLING = 8  # pixels between those that are compared with the picture before
+_REMEMBERED = 32  # pictures
+_FEW = 3  # pictures that say nothing yet
+_OUTLIERS = 8  # one in so many (cuts, flashes) does not count: the usual excess is the largest of the others
+_LARGE = 4  # grey levels by which a block stands out
+_ENOUGH = 320 * 240  # pixels; of larger pictures, blocks are larger
+_SIDE = 4  # points of a block that are read, squared
 _LEVELS = 256
 _SHARE = 0.03  # of the block edges may stand out more than the measure says
 
 
-class _Measure:
-    """One figure per picture, held against the largest of the remembered ones."""
+@dataclass(frozen=True)
+class Bounds:
+    """When a picture is implausible (our choice, measured on many kinds of content and damage).
 
-    def __init__(self, floor: float) -> None:
-        self._floor = floor
-        self._usual: deque[float] = deque(maxlen=_REMEMBERED)
-        self._doubted = 0.0
+    Attributes:
+        factor, floor: excess above factor times the usual one plus floor (grey levels).
+        share: with more blocks than this standing out it is another scene, and plausible.
+    """
 
-    def check(self, value: float, factor: float) -> float | None:
-        """The largest remembered value where `value` is above `factor` times it, else None."""
-        most = max(self._usual, default=0.0)
-        if len(self._usual) >= _FEW and value > max(factor * max(most, self._doubted), self._floor):
-            # A new scene looks like this too; the next picture asked for then looks like this one.
-            self._doubted = value
-            return most
-        self._doubted = 0.0
-        self._usual.append(value)
-        return None
+    factor: float
+    floor: float
+    share: float
+
+
+# FFmpeg complains of nearly all damage in variable-length codes, and a picture that is wrong as a whole never escapes.
+CHECKED = Bounds(factor=4.0, floor=1.0, share=0.15)
+UNCHECKED = Bounds(factor=4.0, floor=1.0, share=1.0)
+# A smaller excess will do where block edges stand out more than before as well, by a factor and a floor: in any
+# picture, and in I-frames, whose damage spreads within them.
+_FACTOR, _FLOOR = 2.0, 0.3
+_EDGE_FACTOR, _EDGE_FLOOR = 1.5, 5.0
+_INTRA_FACTOR, _INTRA_FLOOR = 0.25, 0.1
+_INTRA_EDGE_FACTOR, _INTRA_EDGE_FLOOR = 2.5, 8.0
 
 
 class Plausibility:
-    """Compares how far block edges stand out, and how much the picture changed, with the trusted pictures before.
+    """Compares each picture with the one before it."""
 
-    Attributes:
-        new_scene: the newest picture changed as a whole: damage, or another scene.
-    """
-
-    def __init__(self) -> None:
-        self._edges = _Measure(_EDGES_FLOOR)
-        self._change = _Measure(_CHANGE_FLOOR)
+    def __init__(self, bounds: Bounds = CHECKED) -> None:
+        self._bounds = bounds
+        self._usual: deque[float] = deque(maxlen=_REMEMBERED)
         self._before: np.ndarray | None = None
-        self.new_scene = False
+        self._luma: np.ndarray | None = None
 
-    def check(self, luma: np.ndarray, *, follows: bool) -> str:
+    def check(self, luma: np.ndarray, *, follows: bool, intra: bool = False) -> str:
         """Says why a picture is implausible; "" where it is not.
 
         Args:
             luma: `(H, W) uint8` of a picture that is trusted so far.
             follows: the picture before it in time was checked just before.
+            intra: it is an I-frame.
         """
         height, width = luma.shape
-        skip = max(round((height * width / _ENOUGH) ** 0.5), 1)
-        read = 2 * height * width / (CELL * skip) ** 2
-        edges = _edge_excess(luma, skip)
-        most = self._edges.check(edges, _EDGES + _EDGES_NOISE / max(read, 1) ** 0.5)
-        reason = "" if most is None else f"block edges stand out by {edges:.1f} grey levels, {most:.1f} at most before"
-        sample = luma[::_SAMPLING, ::_SAMPLING].astype(np.int16)
-        self.new_scene = False
-        if follows and self._before is not None and self._before.shape == sample.shape:
-            change = float(np.abs(sample - self._before).mean())
-            most = self._change.check(change, _CHANGE)
-            if most is not None:
-                self.new_scene = True
-                reason = reason or f"the picture changed by {change:.0f} grey levels, {most:.0f} at most before"
-        self._before = sample
-        return reason
+        side = CELL * max(round((height * width / _ENOUGH) ** 0.5), 1)
+        means = _block_means(luma, side)
+        before, self._before = self._before, means
+        last, self._luma = self._luma, luma
+        if not follows or before is None or last is None or before.shape != means.shape or not means.size:
+            return ""
+        excess, share = _excess(before, means)
+        known = sorted(self._usual, reverse=True)
+        self._usual.append(excess)
+        if len(known) < _FEW or share > self._bounds.share:
+            return ""
+        usual = known[len(known) // _OUTLIERS]
+        odd = excess > self._bounds.factor * usual + self._bounds.floor
+        skip = side // CELL
+        if not odd and excess > _FACTOR * usual + _FLOOR:
+            odd = _edge_excess(luma, skip) > _EDGE_FACTOR * _edge_excess(last, skip) + _EDGE_FLOOR
+        if not odd and intra and excess > _INTRA_FACTOR * usual + _INTRA_FLOOR:
+            odd = _edge_excess(luma, skip) > _INTRA_EDGE_FACTOR * _edge_excess(last, skip) + _INTRA_EDGE_FLOOR
+        if not odd:
+            return ""
+        return f"blocks differ from those before by {excess:.1f} grey levels, {usual:.1f} is usual"
+
+
+@numba.njit(cache=True, nogil=True)
+def _block_means(luma: np.ndarray, side: int) -> np.ndarray:
+    """Means of blocks of `side` pixels, from 16 points each: `(rows, columns) float32`; cut blocks are left out."""
+    rows, columns, step = luma.shape[0] // side, luma.shape[1] // side, side // _SIDE
+    means = np.empty((rows, columns), np.float32)
+    for row in range(rows):
+        for column in range(columns):
+            total = np.int32(0)
+            for y in range(row * side + step // 2, row * side + side, step):
+                for x in range(column * side + step // 2, column * side + side, step):
+                    total += np.int32(luma[y, x])
+            means[row, column] = np.float32(total) / np.float32(_SIDE * _SIDE)
+    return means
+
+
+@numba.njit(cache=True, nogil=True)
+def _excess(before: np.ndarray, now: np.ndarray) -> tuple[float, float]:
+    """How far means lie outside of what the nine around their place span: the mean, and the share beyond `_LARGE`."""
+    rows, columns = now.shape
+    total, large = np.float32(0), 0
+    for row in range(rows):
+        top, bottom = max(row - 1, 0), min(row + 2, rows)
+        for column in range(columns):
+            lowest = highest = before[row, column]
+            for y in range(top, bottom):
+                for x in range(max(column - 1, 0), min(column + 2, columns)):
+                    lowest = min(lowest, before[y, x])
+                    highest = max(highest, before[y, x])
+            mean = now[row, column]
+            outside = max(lowest - mean, mean - highest)
+            if outside > 0:
+                total += outside
+                large += outside > _LARGE
+    return total / (rows * columns), large / (rows * columns)
 
 
 @numba.njit(cache=True, nogil=True)

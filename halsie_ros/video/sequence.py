@@ -23,7 +23,7 @@ class Sight:
         several_references: blocks may refer to more than the last reference picture.
         missing: what the stream's own counters say is missing before this packet; "" when they continue.
         counted: the stream counts its pictures itself, so a pause in time alone means no loss.
-        wrap: pictures after which the counter repeats (0: it does not).
+        wrap: pictures, or ticks of `time`, after which the counter repeats (0: it does not).
         doubtful: the counter continues, but a loss could look the same; with a pause in time it is one.
         checked: the decoder itself notices a missing reference.
         time: display time in the stream's own ticks, None where there is none.

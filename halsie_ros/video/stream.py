@@ -23,7 +23,7 @@ from halsie_ros.video.decoder import UNCOMPLAINING, VECTOR_CODECS, Decoded, Deco
 from halsie_ros.video.frame import VideoFrame
 from halsie_ros.video.headers import header_reader
 from halsie_ros.video.packets import Packet
-from halsie_ros.video.plausibility import Plausibility
+from halsie_ros.video.plausibility import CHECKED, UNCHECKED, Plausibility
 from halsie_ros.video.sequence import HeaderReader, Sight, UnreadHeaders
 from halsie_ros.video.timeline import Timeline
 
@@ -212,6 +212,7 @@ class PacketStream:
             packet.codec, extradata=packet.extradata, size=(packet.width, packet.height), limits=self.limits
         )
         self._extradata = packet.extradata
+        self._looks = Plausibility(UNCHECKED if packet.codec in UNCOMPLAINING else CHECKED)
         return self._decoder, frames
 
     def _refused(self, sight: Sight) -> bool:
@@ -250,7 +251,6 @@ class PacketStream:
             self._broken, self._refresh = "", None
             if self._size not in (None, sight.size):
                 self.counts["size_changed"] += 1
-                self._looks = Plausibility()
             self._size = sight.size
             return ""
         if sight.missing and not sight.starts:
@@ -334,11 +334,8 @@ class PacketStream:
         kind = sight.kind if sight.kind not in ("?", "") else _KINDS.get(int(picture.pict_type), "?")
         luma = luma_of(picture)
         if not reason and not tag.proven:
-            odd = self._looks.check(luma, follows=self._follows and not self._times.pause)
-            if odd and self._looks.new_scene and self._clean_start(tag):
-                self._looks = Plausibility()
-                self._looks.check(luma, follows=False)
-            elif odd:
+            odd = self._looks.check(luma, follows=self._follows and not self._times.pause, intra=kind == "I")
+            if odd:
                 reason = self._break_late(tag, "implausible", f"implausible: {odd}")
         reference = self._reference if self._reference is not None and self._reference.shape == luma.shape else None
         if kind == "I" and not reason:
@@ -358,37 +355,44 @@ class PacketStream:
         self._follows = not reason
         return frame
 
-    def _clean_start(self, tag: _Tag) -> bool:
-        """Whether a picture that changed as a whole is the I-frame of another scene, not a damaged one."""
-        if self._decoder is None or self._decoder.codec in UNCOMPLAINING or not tag.sight.starts:
-            return False
-        return self._decoder.ends_with(bytes(tag.packet.data))
-
     def _follow_time(self, tag: _Tag) -> str:
         """Looks for a pause before a picture, in output order; gives the reason why it is untrusted."""
         sight = tag.sight
-        lines: list[Timeline] = []
         if self._true_pts:
             self._times.push(tag.time)
-            lines.append(self._times)
         if sight.time is not None:
             self._ticks.push(sight.time)
-            lines.append(self._ticks)
         if sight.starts:
             self._paused = ""
-        if sight.starts or sight.kind == "I" or tag.reason or self._paused:
-            return "" if sight.starts or sight.kind == "I" else self._paused
-        pause = max((line.pause for line in lines), default=0)
-        if sight.counted and not (pause and sight.doubtful) and not (sight.wrap and pause * 4 >= sight.wrap * 3):
+        if sight.starts or sight.kind == "I":
             return ""
+        if tag.reason or self._paused:
+            return self._paused
+        pause = self._pause(sight)
         if pause:
             self._paused = f"lost: {pause} pictures are missing before this one, by its time"
             self.counts["lost"] += 1
             self._refresh = None
             return self._paused
-        if not (sight.counted or sight.checked) and not any(line.settled for line in lines):
+        settled = (self._true_pts and self._times.settled) or (sight.time is not None and self._ticks.settled)
+        if not (sight.counted or sight.checked or settled):
             return "unsettled: the stream's interval is not known yet, a loss would go unnoticed"
         return ""
+
+    def _pause(self, sight: Sight) -> int:
+        """Pictures missing before this one by the packets' times and the stream's own.
+
+        A stream's own counter is believed before the packets' times, which may be uneven for other reasons, as far as
+        it cannot have gone round.
+        """
+        pause = self._times.pause if self._true_pts else 0
+        if sight.counted:
+            return pause if sight.doubtful or (sight.wrap and pause * 4 >= sight.wrap * 3) else 0
+        if sight.checked:
+            return pause if pause > 1 else 0
+        if sight.time is not None and self._ticks.settled:
+            return pause if pause * self._ticks.usual * 4 >= sight.wrap * 3 else self._ticks.pause
+        return max(pause, self._ticks.pause if sight.time is not None else 0)
 
 
 def _spreads(sight: Sight) -> bool:

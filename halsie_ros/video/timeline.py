@@ -47,7 +47,7 @@ class Timeline:
         if step < 0:
             self.pause = 1
             return
-        usual = self._usual()
+        usual = self.usual
         if usual and not self.settled and step * _PAUSE < usual:
             self.pause = 1  # the interval taken so far held a loss
         if usual and step > self._longest(usual):
@@ -56,7 +56,9 @@ class Timeline:
         self.settled |= step == 1 or (usual > 0 and not self.pause)
         self._steps.append(step)
 
-    def _usual(self) -> int:
+    @property
+    def usual(self) -> int:
+        """The usual step, 0 while nothing is known."""
         return sorted(self._steps)[len(self._steps) * 3 // 10] if self._steps else 0
 
     def _longest(self, usual: int) -> float:
