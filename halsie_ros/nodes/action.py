@@ -17,6 +17,7 @@ from halsie_ros.nodes.parameters import Parameter
 from halsie_ros.nodes.runtime import spin_node
 from halsie_ros.video.packets import Packet
 from halsie_ros.video.stream import PacketStream
+from halsie_ros.video.warm import warm
 
 PARAMETERS = (
     Parameter("model", "actions_mhad", "Name of a model, or path of its card (.yaml).", read_only=True),
@@ -60,6 +61,7 @@ class ActionNode(ManagedNode):
 
 def _warm_up(pipeline: ActionPipeline) -> None:
     """Compiles or loads every kernel before the first packet, by a moving ramp in MPEG-4, which all FFmpegs encode."""
+    warm()
     side, frames = 64, 6
     context = av.CodecContext.create("mpeg4", "w")
     context.height, context.width, context.pix_fmt = side, side, "yuv420p"
