@@ -1,12 +1,13 @@
 """Encoded packets in, decoded pictures with motion and trust out.
 
 FFmpeg flags almost no loss, so trust comes from the stream's own sequence: times, H.264's frame_num and picture order
-count, MPEG-4's VOP time, parameter sets, and FFmpeg's complaints. After a break every picture is untrusted until a
-clean start (an IDR, an I-frame that later pictures cannot look past, the end of an intra refresh). Nothing here raises
-on a bad packet.
+count, MPEG-4's VOP time, parameter sets, and FFmpeg's complaints. Pictures of arithmetic-coded H.264 and of HEVC are
+read once more, to see that their decoding ends where their data end; others are compared with the picture before
+(`plausibility`). After a break every picture is untrusted until a clean start (an IDR, an I-frame that later pictures
+cannot look past, the end of an intra refresh). Nothing here raises on a bad packet.
 
-What is not found: bytes damaged inside a packet of HEVC, VP9 or AV1 whose effect is moderate (their decoders do not
-complain; losses are found), and now and then in arithmetic-coded H.264, where the picture differs by a few grey levels.
+What is not found: moderate damage inside a packet of VP9 or AV1; now and then damage that turns variable-length codes
+(MPEG-4, MPEG-2, H.264 without arithmetic coding) into others of the same length.
 """
 
 from __future__ import annotations
