@@ -79,8 +79,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--steps", type=int, required=True, help="training steps of each variant")
     parser.add_argument("--packed", help="folder of packed training clips, in place of the config's")
+    parser.add_argument("--set", nargs="+", default=[], metavar="PART.NAME=VALUE", help="changes of the recipe")
     args = parser.parse_args(arguments)
-    base = SegmentationConfig.load(args.config)
+    base = SegmentationConfig.load(args.config, args.set)
     loop = replace(base.loop, steps=args.steps, warmup_steps=min(base.loop.warmup_steps, args.steps // 10))
     source = replace(base.train, packed=args.packed) if args.packed else base.train
     table = {}
