@@ -36,7 +36,8 @@ class SlicesEnd:
                 self._grid.slices[:] = -1
             if head.first_block != due or not 0 <= head.qp + 6 * 8 <= 51 + 48:
                 return False
-            payload = rbsp(unit[1:])
+            # Some files carry an end-of-sequence unit behind a start code, within the last unit's length.
+            payload = rbsp(unit[1:].partition(b"\0\0\1")[0])
             end, due = read_slice(
                 padded(payload), len(payload), head.data_at, contexts_at(head.table, head.qp), _KINDS[head.kind],
                 head.first_block, number, sps.columns, head.active, pps.large, sps.infers_direct, sps.chroma,

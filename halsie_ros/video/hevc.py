@@ -41,7 +41,7 @@ class HevcReader:
         segments: list[bytes] = []
         for unit in nal_units(data, self._length_size):
             kind = unit[0] >> 1 & 63
-            if unit[0] & 0x80 or len(unit) < 3:
+            if unit[0] & 0x80 or (len(unit) < 3 and kind <= _PPS):
                 raise BitstreamError("NAL unit with its forbidden bit set or without a payload: the packet is damaged")
             self._take_set(unit, sets)
             if kind <= _LAST_SLICE:

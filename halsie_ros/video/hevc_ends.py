@@ -64,7 +64,8 @@ class SegmentsEnd:
             fresh = contexts_at(head.table, head.qp)
             if not head.dependent:
                 contexts, of_row, slice_address = fresh.copy(), fresh.copy(), head.address
-            payload = rbsp(unit[2:])
+            # Some files carry an end-of-sequence unit behind a start code, within the last unit's length.
+            payload = rbsp(unit[2:].partition(b"\0\0\1")[0])
             end, due = read_segment(
                 padded(payload), len(payload), head.data_at, contexts, fresh, of_row, _form_of(head, sps, pps),
                 self._grid, head.address, slice_address,

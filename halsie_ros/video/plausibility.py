@@ -44,7 +44,7 @@ class Bounds:
 
 
 # FFmpeg complains of nearly all damage in variable-length codes, and a picture that is wrong as a whole never escapes.
-CHECKED = Bounds(factor=4.0, floor=1.0, share=0.15)
+CHECKED = Bounds(factor=6.0, floor=1.0, share=0.15)
 UNCHECKED = Bounds(factor=4.0, floor=1.0, share=1.0)
 # A smaller excess will do where block edges stand out more than before as well, by a factor and a floor: in any
 # picture, and in I-frames, whose damage spreads within them.
