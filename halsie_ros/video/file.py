@@ -44,8 +44,12 @@ class VideoInfo:
 class VideoFile:
     """An open file or URL; a context manager."""
 
-    def __init__(self, path: str | Path, limits: Limits | None = None) -> None:
+    def __init__(self, path: str | Path, limits: Limits | None = None, *, thorough: bool = True) -> None:
         """Opens the first video stream.
+
+        Args:
+            path: a file or URL.
+            limits, thorough: see `PacketStream`.
 
         Raises:
             VideoError: the file is missing, holds no video, or a codec unknown here.
@@ -53,6 +57,7 @@ class VideoFile:
         listen_to_ffmpeg()
         self.path = str(path)
         self.limits = limits or Limits()
+        self._thorough = thorough
         try:
             self._container = av.open(self.path)
         except (FFmpegError, OSError, ValueError) as error:
@@ -119,7 +124,12 @@ class VideoFile:
     def new_stream(self) -> PacketStream:
         """A stream that knows what the container says of times."""
         # AVI has decoding times alone; FFmpeg guesses pts from them, wrongly where B-frames are packed.
-        return PacketStream(self.limits, interval=self._interval, true_pts=self._container.format.name != "avi")
+        return PacketStream(
+            self.limits,
+            interval=self._interval,
+            true_pts=self._container.format.name != "avi",
+            thorough=self._thorough,
+        )
 
     def _places(self, count: int) -> list[int]:
         start = self._stream.start_time or 0

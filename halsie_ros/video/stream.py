@@ -34,6 +34,7 @@ _MOST_HELD = 16  # B-frames between two reference pictures
 _FAILED_PROOFS = 4  # pictures; a stream of which none could be read to its end before these is of an unknown kind
 _MANY = 1_000_000
 _ENDLESS = 600  # pictures without a start after which `endless_gop` is counted
+_SHORT_PAUSE = 3  # pictures; one shorter cannot hide an IDR picture and those that make the counter fit again
 _KINDS = {1: "I", 2: "P", 3: "B", 4: "P", 5: "I", 6: "P", 7: "B"}  # AVPictureType
 
 
@@ -58,17 +59,22 @@ class PacketStream:
         frames, untrusted: pictures given out, and those of them that are untrusted.
     """
 
-    def __init__(self, limits: Limits | None = None, *, interval: int = 0, true_pts: bool = True) -> None:
+    def __init__(
+        self, limits: Limits | None = None, *, interval: int = 0, true_pts: bool = True, thorough: bool = True
+    ) -> None:
         """Starts with nothing known.
 
         Args:
             limits: bounds on what the stream may claim.
             interval: the usual step of pts where it is known (files), else 0: it is learned.
             true_pts: False where pts are guessed (AVI has none) and tell nothing about losses.
+            thorough: look for damage that FFmpeg does not report: read pictures to their end (about as long as decoding
+                them), compare them with the ones before. Without it, damaged bytes within a packet may go unseen.
         """
         self.limits = limits or Limits()
         self._interval = interval
         self._true_pts = true_pts
+        self._thorough = thorough
         self.counts: Counter[str] = Counter()
         self.frames = 0
         self.untrusted = 0
@@ -162,7 +168,7 @@ class PacketStream:
         if decoded.complaint:
             tag.complaint = decoded.complaint
             tag.reason = self._break("damaged", f"damaged: {decoded.complaint}", spreads=_spreads(sight))
-        elif not tag.reason and self._failed_proofs < _FAILED_PROOFS:
+        elif self._thorough and not tag.reason and self._failed_proofs < _FAILED_PROOFS:
             tag.proven = sight.ends()
             if tag.proven:
                 self._failed_proofs = -_MANY
@@ -334,7 +340,7 @@ class PacketStream:
             reason = self._break_late(tag, "damaged", "damaged: FFmpeg marks the picture as corrupt")
         kind = sight.kind if sight.kind not in ("?", "") else _KINDS.get(int(picture.pict_type), "?")
         luma = luma_of(picture)
-        if not reason and not tag.proven:
+        if self._thorough and not reason and not tag.proven:
             odd = self._looks.check(luma, follows=self._follows and not self._times.pause, intra=kind == "I")
             if odd:
                 reason = self._break_late(tag, "implausible", f"implausible: {odd}")
@@ -388,7 +394,8 @@ class PacketStream:
         """
         pause = self._times.pause if self._true_pts else 0
         if sight.counted:
-            return pause if sight.doubtful or (sight.wrap and pause * 4 >= sight.wrap * 3) else 0
+            # a lost IDR picture starts the counter anew: after enough others it fits again
+            return pause if sight.doubtful or pause > _SHORT_PAUSE else 0
         if sight.checked:
             return pause if pause > 1 else 0
         if sight.time is not None and self._ticks.settled:

@@ -49,7 +49,7 @@ class Timeline:
             return
         usual = self.usual
         if usual and not self.settled and step * _PAUSE < usual:
-            self.pause = 1  # the interval taken so far held a loss
+            self.pause = max(round(usual / step) - 1, 1)  # the interval taken so far held a loss
         if usual and step > self._longest(usual):
             self.pause = max(round(step / usual) - 1, 1)
         # A step of one tick cannot hide a loss: nothing lies between.
