@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from halsie_ros.video.headers import header_reader
+from halsie_ros.video.stream import PacketStream
 
 X265 = "log-level=none:"
 STREAMS = {
@@ -50,3 +53,24 @@ def test_a_unit_behind_a_start_code_within_the_last_one_is_not_part_of_it(packet
 
 def test_what_ffmpeg_checks_itself_is_not_read(coded_stream):
     assert ends_of([bytes(packet.data) for packet in coded_stream("h264_cavlc").packets[:3]]) == [None] * 3
+
+
+def test_a_reader_that_is_not_thorough_trusts_what_ffmpeg_does_not_report(encode, moving_scene):
+    """The price of reading stored clips quickly, which a live stream does not pay."""
+    packets = encode(moving_scene(14, 112, 160, 3), "libx264", {"preset": "medium", "x264-params": "bframes=0"}, 12)
+
+    def trusted(data, thorough):
+        stream = PacketStream(thorough=thorough)
+        changed = [replace(packets[0], data=data), *packets[1:6]]
+        frames = [frame for packet in changed for frame in stream.push(packet)] + stream.flush()
+        return [frame.trusted for frame in frames]
+
+    content = bytes(packets[0].data)
+    assert all(trusted(content, True)) and all(trusted(content, False))
+    unreported = 0
+    for at in range(len(content) // 2, len(content) - 4, len(content) // 40):
+        flipped = content[:at] + bytes([content[at] ^ 0x10]) + content[at + 1 :]
+        quick = trusted(flipped, False)
+        unreported += any(quick)
+        assert not any(trusted(flipped, True))
+    assert unreported > 0
