@@ -112,7 +112,7 @@ def test_labels_come_at_their_rate_sorted_and_with_the_stamp_of_their_picture(ea
 
 
 def test_a_late_joiner_a_loss_and_damage_make_it_say_unknown_until_the_next_start(ear, probe):
-    messages = packets(48, first_ms=20_000)
+    messages = packets(96, first_ms=20_000)
     del messages[30:33]
     ear.send(messages[4:])  # joins in the middle of a GOP, loses three packets
     status = told(probe, "packets", stream_lost="1", level=0)
