@@ -71,15 +71,22 @@ class AugmentConfig:
 
 
 def make_item(
-    sample: Sample, config: AugmentConfig, random: np.random.Generator, *, classes: int, bins: int, bin_us: int
+    sample: Sample,
+    config: AugmentConfig,
+    random: np.random.Generator,
+    *,
+    classes: int,
+    bins: int,
+    bin_us: int,
+    cell: int = 4,
 ) -> dict[str, Tensor]:
     """A training item of T steps.
 
     Returns:
         ``frames (T, 3, h, w)`` RGB 0 … 1, ``events (T, 2*bins, h, w)``, ``dt_us (T,)``, ``frame_valid (T,)``,
-        ``continues (T,)``: 1 where a step goes on from the one before, and ``shares (T, classes, h/4, w/4)``: the share
-        of each class in a cell of 4x4 pixels, adding up to less than 1 where pixels have no label, to 0 in steps
-        without one.
+        ``continues (T,)``: 1 where a step goes on from the one before, and ``shares (T, classes, h/cell, w/cell)``:
+        the share of each class in a cell of ``cell`` x ``cell`` pixels, adding up to less than 1 where pixels have no
+        label, to 0 in steps without one.
     """
     height, width = config.crop
     views = [View.random(sample.frames.shape[1:3], config, random)] * config.steps
@@ -92,7 +99,7 @@ def make_item(
     views[:turn] = [View.random(sample.frames.shape[1:3], config, random)] * turn
     frames = torch.zeros(config.steps, 3, height, width)
     events = torch.zeros(config.steps, 2 * bins, height, width)
-    shares = torch.zeros(config.steps, classes, height // 4, width // 4)
+    shares = torch.zeros(config.steps, classes, height // cell, width // cell)
     damage = Damage.random(sample, random) if random.random() < config.damage else None
     colours = random_colours(config.jitter, random) if config.jitter else None
     for k, ((start, end, index), view) in enumerate(zip(windows, views)):
@@ -103,7 +110,7 @@ def make_item(
             )  # fmt: skip
         if index is None:
             continue
-        shares[k] = class_shares(view.labels(sample.labels[index]), classes)
+        shares[k] = class_shares(view.labels(sample.labels[index]), classes, cell)
         if seen[k]:
             image = view.image(sample.frames[index])
             if colours is not None:
@@ -272,17 +279,17 @@ def random_colours(spread: float, random: np.random.Generator) -> np.ndarray:
     return np.rint(255 * np.clip(levels, 0, 1)).astype(np.uint8)
 
 
-def class_shares(labels: np.ndarray, classes: int) -> Tensor:
-    """Share of each class in every cell of 4x4 pixels: ``(h, w) uint8`` to ``(classes, h/4, w/4)``."""
-    return torch.from_numpy(_shares(labels, classes))
+def class_shares(labels: np.ndarray, classes: int, cell: int = 4) -> Tensor:
+    """Share of each class in every cell: ``(h, w) uint8`` to ``(classes, h/cell, w/cell)``."""
+    return torch.from_numpy(_shares(labels, classes, cell))
 
 
 @numba.njit(cache=True)
-def _shares(labels: np.ndarray, classes: int) -> np.ndarray:
+def _shares(labels: np.ndarray, classes: int, cell: int) -> np.ndarray:
     height, width = labels.shape
-    shares = np.zeros((classes, height // 4, width // 4), np.float32)
+    shares = np.zeros((classes, height // cell, width // cell), np.float32)
     for y in range(height):
         for x in range(width):
             if labels[y, x] < classes:
-                shares[labels[y, x], y // 4, x // 4] += np.float32(1 / 16)
+                shares[labels[y, x], y // cell, x // cell] += np.float32(1 / cell**2)
     return shares

@@ -45,6 +45,8 @@ class SegmentationConfig:
         class_weights: classes weigh ``share ** -class_weights`` (0: all the same), by their share of `train`.
         overlap: weight of ``1 - soft IoU``, the mean over each item's classes, beside the cross entropy.
         motion: weight of the difference between each step's labels and the last ones moved as the memory is moved.
+        loss_stride: the losses compare scores and labels in cells of 4x4 pixels, or of 2x2 or 1x1 after the scores were
+            brought to that size as deployment does: what is thinner than half a cell never wins a cell.
         frozen_norms: batch norms keep their running statistics (for comparisons across numbers of processes).
     """
 
@@ -61,6 +63,7 @@ class SegmentationConfig:
     class_weights: float = 0.25
     overlap: float = 0.0
     motion: float = 0.0
+    loss_stride: int = 4
     frozen_norms: bool = False
 
     def __post_init__(self) -> None:
@@ -76,6 +79,8 @@ class SegmentationConfig:
             raise ValueError("validation_stride must be at least 1 and class_weights between 0 and 1")
         if self.overlap < 0 or self.motion < 0:
             raise ValueError(f"overlap is {self.overlap}, motion {self.motion}: give 0 for none or more")
+        if self.loss_stride not in (1, 2, 4):
+            raise ValueError(f"loss_stride is {self.loss_stride}: give 1, 2 or 4")
         missing = {"data", "licence", "commercial_use", "recipe", "inputs"} - set(self.card)
         if missing:
             raise ValueError(f"card lacks {', '.join(sorted(missing))}")
@@ -156,7 +161,10 @@ class SegmentationTask:
         """See `training.loop.Task`."""
         sample = self._clips.sample(index, int(random.integers(1 << 30)))
         network = self.config.network
-        return make_item(sample, self.config.augment, random, classes=network.classes, bins=network.bins, bin_us=BIN_US)
+        return make_item(
+            sample, self.config.augment, random,
+            classes=network.classes, bins=network.bins, bin_us=BIN_US, cell=self.config.loss_stride,
+        )  # fmt: skip
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         """Cross entropy against the classes' shares in each cell, averaged over each item's labelled area; what the
@@ -168,7 +176,10 @@ class SegmentationTask:
         scores, _, spikes, moves = network(frames, events, dt_us, valid)
         steps, items = events.shape[:2]
         shares = shares.flatten(0, 1)
-        log_likelihood = F.log_softmax(scores.float(), 1)
+        scores = scores.float()
+        if self.config.loss_stride < 4:
+            scores = F.interpolate(scores, scale_factor=4 / self.config.loss_stride, mode="bilinear")
+        log_likelihood = F.log_softmax(scores, 1)
         target = shares * self._weights.to(scores.device).view(1, -1, 1, 1)
         per_step = -(target * log_likelihood).sum((1, 2, 3)).view(steps, items)
         area = target.sum((1, 2, 3)).view(steps, items)
@@ -176,7 +187,7 @@ class SegmentationTask:
         if self.config.overlap:
             loss = loss + self.config.overlap * (1 - soft_iou(log_likelihood.exp(), shares, items).mean())
         if self.config.motion:
-            known = F.avg_pool2d(shares, 2).unflatten(0, (steps, items))
+            known = F.avg_pool2d(shares, 8 // self.config.loss_stride).unflatten(0, (steps, items))
             loss = loss + self.config.motion * motion_error(known, moves.unflatten(0, (steps, items)), continues).mean()
         return loss, {f"spikes/{k}": float(layer.detach().mean()) for k, layer in enumerate(spikes)}
 

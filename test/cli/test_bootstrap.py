@@ -111,7 +111,12 @@ def test_a_stopped_test_run_stops_its_tests_too(bootstrap, tmp_path, number):
         "import sys; from halsie_ros.cli import bootstrap; bootstrap.set_up = lambda **_: None; "
         f"bootstrap.venv_python = lambda: {str(script)!r}; sys.exit(bootstrap.main(['test', 'x']))"
     )
-    answer = subprocess.run([sys.executable, "-c", words], env={**os.environ, "NUMBER": str(int(number))}, timeout=30)
+    answer = subprocess.run(
+        [sys.executable, "-c", words],
+        env={**os.environ, "NUMBER": str(int(number))},
+        timeout=30,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # under nohup and in background jobs it is ignored
+    )
     assert answer.returncode == 130
     state = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")
     assert not state.exists() or " Z " in state.read_text()  # gone, or dead and not yet collected

@@ -155,6 +155,8 @@ def test_class_shares_by_hand():
     shares = class_shares(labels, 3)
     assert shares[:, 0, 0].tolist() == [0.75, 0.0, 0.25]
     assert shares[:, 0, 1].tolist() == [0.0, 1 / 16, 0.0]
+    fine = class_shares(labels, 3, 2)
+    assert fine.shape == (3, 2, 4) and fine[:, 0, 0].tolist() == [0.0, 0.0, 1.0] and fine[1, 0, 2] == 0.25
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ pytest.importorskip("snntorch")
 
 from halsie_ros.datasets.samples import Sample  # noqa: E402
 from halsie_ros.events import Events  # noqa: E402
+from training.augment import class_shares  # noqa: E402
 from training.clips import PackedClips, SourceConfig, load_clip, pack, save_clip  # noqa: E402
 from training.loop import train  # noqa: E402
 from training.segmentation import SegmentationConfig, SegmentationTask, mean_iou, motion_error, run_clip, soft_iou  # noqa: E402
@@ -126,6 +127,7 @@ def test_the_recipes_of_the_repository_are_read(repository):
         ({"imagenet": "a", "start": "b"}, "keep one"),
         ({"train": {**RECIPE["train"], "root": "somewhere"}}, "only data sets have a root"),
         ({"overlap": -1}, "overlap is -1"),
+        ({"loss_stride": 3}, "give 1, 2 or 4"),
         ({"card": {**RECIPE["card"], "inputs": ["frames"]}}, "card.inputs"),
         ({"card": {"inputs": ["frames", "events"]}}, "card lacks commercial_use, data, licence, recipe"),
     ],
@@ -199,6 +201,31 @@ def test_the_loss_of_a_batch_is_the_mean_of_its_items(recipe):
     alone = [task.loss(task.network, {name: tensor[None] for name, tensor in item.items()})[0] for item in items]
     together, _ = task.loss(task.network, {name: torch.stack([item[name] for item in items]) for name in items[0]})
     assert together.item() == pytest.approx(np.mean([loss.item() for loss in alone]), rel=1e-5)
+
+
+def test_a_finer_loss_asks_for_what_is_thinner_than_half_a_cell(recipe):
+    """A line of one pixel: cells of 4x4 pixels are content with a quarter of it in each, single pixels are not."""
+    column = np.full((64, 64), 1, np.uint8)
+    column[:, 32] = 0
+    losses = {}
+    for stride in (4, 1):
+        config = dataclasses.replace(SegmentationConfig.load(recipe), class_weights=0.0, loss_stride=stride)
+        task = SegmentationTask(config)
+        shares = torch.zeros(1, 1, config.network.classes, 64 // stride, 64 // stride)
+        shares[0, 0] = class_shares(column, config.network.classes, stride)
+        batch = {
+            "frames": torch.zeros(1, 1, 3, 64, 64),
+            "events": torch.zeros(1, 1, 10, 64, 64),
+            "dt_us": torch.full((1, 1), 50_000.0),
+            "frame_valid": torch.ones(1, 1),
+            "continues": torch.zeros(1, 1),
+            "shares": shares,
+        }
+        guess = torch.full((1, config.network.classes, 16, 16), -20.0)
+        guess[:, :2] = class_shares(column, config.network.classes)[:2].clamp(1e-6).log()
+        losses[stride] = float(task.loss(lambda *_, guess=guess: (guess, (), [], torch.zeros(1, 2, 8, 8)), batch)[0])
+    assert losses[4] == pytest.approx(-(0.25 * np.log(0.25) + 0.75 * np.log(0.75)) / 16, rel=0.02)  # its lower bound
+    assert losses[1] > losses[4] * 1.2
 
 
 def test_soft_iou_of_masks_is_their_iou_and_unlabelled_cells_do_not_count():
