@@ -3,7 +3,8 @@
     python -m training.ablation training/configs/halsie_scene.yaml --run runs/ablation --steps 300 [--packed DIR]
 
 Prints a Markdown table (README.md has the last one) and writes `table.json`. A variant that is done is not trained
-again.
+again. Each variant starts from what fits it of the recipe's first weights. For parts that those weights have learned
+already (the mixers) that is no fair start: compare them in a recipe without, e.g. ``camvid_stills.yaml``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import nn
 
 from halsie_ros.cli.output import write_json
 from training.export import load
@@ -54,6 +57,18 @@ def variants(config: SegmentationConfig) -> dict[str, SegmentationConfig]:
     }
 
 
+def start_from(network: nn.Module, checkpoint: Path) -> int:
+    """Copies those of a checkpoint's averaged weights that have the name and shape of one of the network's.
+
+    Returns:
+        How many tensors of the network there were none for.
+    """
+    saved, ours = torch.load(checkpoint, map_location="cpu", weights_only=True)["average"], network.state_dict()
+    fitting = {name: one for name, one in saved.items() if name in ours and ours[name].shape == one.shape}
+    network.load_state_dict(fitting, strict=False)
+    return len(ours) - len(fitting)
+
+
 def measure(checkpoint: Path, config: SegmentationConfig) -> dict[str, float]:
     """mIoU of the last frame of each validation clip, for each of `MEASURES`."""
     network, _ = load(checkpoint)
@@ -79,6 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--steps", type=int, required=True, help="training steps of each variant")
     parser.add_argument("--packed", help="folder of packed training clips, in place of the config's")
+    parser.add_argument("--variants", nargs="+", metavar="NAME", help="these alone, by their names in the table")
     parser.add_argument("--set", nargs="+", default=[], metavar="PART.NAME=VALUE", help="changes of the recipe")
     args = parser.parse_args(arguments)
     base = SegmentationConfig.load(args.config, args.set)
@@ -86,11 +102,18 @@ def main(arguments: list[str] | None = None) -> int:
     source = replace(base.train, packed=args.packed) if args.packed else base.train
     table = {}
     loop = replace(loop, validate_every=args.steps)
-    # All start from the same kind of weights: a first stage's would not fit the variants of the network.
-    for name, config in variants(replace(base, start="", loop=loop, train=source)).items():
+    made = variants(replace(base, start="", loop=loop, train=source))
+    if unknown := set(args.variants or ()) - set(made):
+        parser.error(f"no variant {', '.join(sorted(unknown))}: give some of {', '.join(made)}")
+    for name, config in made.items():
+        if args.variants and name not in args.variants:
+            continue
         run = args.run / name.replace(" ", "_")
         if not (run / "measured.json").is_file():
-            train(SegmentationTask(config), config.loop, run, resume="auto", about=asdict(config))
+            task = SegmentationTask(config)
+            if base.start:
+                print(f"{name}: {start_from(task.network, Path(base.start))} tensors start at random", flush=True)
+            train(task, config.loop, run, resume="auto", about=asdict(config))
             write_json(str(run / "measured.json"), measure(run / "last.pt", config))
         table[name] = json.loads((run / "measured.json").read_text())
     write_json(str(args.run / "table.json"), table)

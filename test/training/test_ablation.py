@@ -11,6 +11,7 @@ pytest.importorskip("snntorch")
 
 from halsie_ros.cli.output import write_json  # noqa: E402
 from training import ablation  # noqa: E402
+from training.networks.halsie import HalsieStream, StreamConfig  # noqa: E402
 from training.segmentation import SegmentationConfig  # noqa: E402
 
 
@@ -33,3 +34,24 @@ def test_a_finished_variant_is_read_not_trained(repository, tmp_path, monkeypatc
     monkeypatch.setattr(ablation, "train", lambda *_, **__: pytest.fail("trained again"))
     assert ablation.main([str(recipe), "--run", str(tmp_path), "--steps", "5"]) == 0
     assert "| analogue event branch | 0.300 | 0.300 | 0.300 | 0.300 |" in capsys.readouterr().out
+
+
+def test_some_variants_can_be_asked_for_and_unknown_ones_are_named(repository, tmp_path, capsys):
+    recipe = str(repository / "training" / "configs" / "halsie_scene.yaml")
+    write_json(str(tmp_path / "full" / "measured.json"), dict.fromkeys(ablation.MEASURES, 0.5))
+    given = [recipe, "--run", str(tmp_path), "--steps", "5", "--variants"]
+    assert ablation.main([*given, "full"]) == 0
+    assert capsys.readouterr().out.count("\n") == 3
+    with pytest.raises(SystemExit):
+        ablation.main([*given, "fulll"])
+    assert "no variant fulll: give some of full, trained on frames alone" in capsys.readouterr().err
+
+
+def test_a_variant_starts_from_what_fits_it(tmp_path):
+    small = StreamConfig(classes=6, event_channels=(8, 8, 8), memory=8, deep=(48, 96))
+    whole, plain = HalsieStream(small), HalsieStream(replace(small, mixer=False))
+    torch.save({"average": whole.state_dict()}, tmp_path / "one.pt")
+    left = ablation.start_from(plain, tmp_path / "one.pt")
+    ours, theirs = plain.state_dict(), whole.state_dict()
+    assert torch.equal(ours["decoder.scores.weight"], theirs["decoder.scores.weight"])
+    assert 0 < left == sum(name not in theirs or theirs[name].shape != one.shape for name, one in ours.items())
