@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ def _info(args: argparse.Namespace) -> int:
             if args.picture and frame.gop == args.gop and frame.trusted:
                 gop.append(frame)
         info = video.info
+        missing = _say_shortfall(video)
     result = {
         "file": args.file,
         "codec": info.codec,
@@ -80,6 +82,7 @@ def _info(args: argparse.Namespace) -> int:
         "types": dict(Counter(row["type"] for row in rows)),
         "p_frame_references": _references(uses),
         "vectors_per_frame": float(np.mean([row["vectors"] for row in rows])) if rows else 0.0,
+        "shortfall": missing,
         "untrusted": sum(not row["trusted"] for row in rows),
         "counts": dict(stream.counts),
         "frames": rows,
@@ -90,6 +93,14 @@ def _info(args: argparse.Namespace) -> int:
         write_png(args.picture, draw_gop(gop))
     write_json(args.json, result)
     return 0
+
+
+def _say_shortfall(video: VideoFile) -> str:
+    """Tells on standard error where a file ends before its time."""
+    missing = video.shortfall()
+    if missing:
+        print(f"halsie video: {video.path} is cut off: {missing} are there", file=sys.stderr)
+    return missing
 
 
 def _gop_lengths(rows: list[dict[str, Any]]) -> list[int]:
@@ -122,6 +133,7 @@ def _vectors(args: argparse.Namespace) -> int:
     with VideoFile(args.file) as video:
         for frame in video.frames():
             tables[f"{frame.index:04d}"] = as_table(frame.vectors)
+        _say_shortfall(video)
     if not tables:
         raise VideoError(f"{args.file} gave no frame: it is empty or damaged")
     packed = io.BytesIO()

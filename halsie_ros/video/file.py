@@ -62,7 +62,7 @@ class VideoFile:
             self._container = av.open(self.path)
         except (FFmpegError, OSError, ValueError) as error:
             raise VideoError(
-                f"{self.path} cannot be opened as video ({error}): give a file or URL that FFmpeg reads"
+                f"{self.path} cannot be opened as video ({_reason(error)}): give a file or URL that FFmpeg reads"
             ) from error
         if not self._container.streams.video:
             self._container.close()
@@ -81,6 +81,7 @@ class VideoFile:
         rate, base = self._stream.average_rate, self._stream.time_base
         self._unpacker = BitStreamFilterContext("mpeg4_unpack_bframes", self._stream) if codec == "mpeg4" else None
         self._interval = round(1 / (rate * base)) if rate and base else 0
+        self._read, self._end = 0, 0
 
     def __enter__(self) -> VideoFile:
         return self
@@ -92,8 +93,23 @@ class VideoFile:
         """The packets from here on, in decoding order; stamps are pts in ns."""
         with self._errors_named():
             for packet in self._container.demux(self._stream):
+                self._read += bool(packet.size)
+                self._end = max(self._end, (packet.pts or packet.dts or 0) + (packet.duration or 0))
                 for whole in self._unpack(packet):
                     yield self._packet(whole)
+
+    def shortfall(self) -> str:
+        """After the last packet: what the container promised beyond what there was, "" for nothing.
+
+        Where the container counts no frames (Matroska), its duration counts: a second and a fifth of it must be missing
+        before anything is said, since sound may be longer than the pictures.
+        """
+        if self._read < self.info.frames:
+            return f"{self._read} of {self.info.frames} frames"
+        if self.info.frames or not self._container.duration:
+            return ""
+        there, promised = float(self._end * self.info.time_base), self._container.duration / av.time_base
+        return f"{there:.1f} of {promised:.1f} s" if promised - there > max(1.0, promised / 5) else ""
 
     def frames(self, stream: PacketStream | None = None) -> Iterator[VideoFrame]:
         """Every frame, in output order; give a `new_stream()` to read its counts afterwards."""
@@ -171,4 +187,12 @@ class VideoFile:
         try:
             yield
         except FFmpegError as error:
-            raise VideoError(f"{self.path} cannot be read further ({error}): the file is damaged") from error
+            raise VideoError(f"{self.path} cannot be read further ({_reason(error)}): the file is damaged") from error
+
+
+def _reason(error: Exception) -> str:
+    """What FFmpeg says, without its error number and the path, e.g. "Invalid data found …; moov atom not found"."""
+    if not isinstance(error, FFmpegError):
+        return str(error)
+    said = error.strerror or str(error)
+    return f"{said}; {error.log[2].strip()}" if error.log and error.log[2] else said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 import av
@@ -14,8 +15,12 @@ from halsie_ros.video.file import VideoFile
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory, moving_scene):
-    path = tmp_path_factory.mktemp("video") / "clip.mp4"
-    with av.open(str(path), "w") as container:
+    return write_clip(tmp_path_factory.mktemp("video") / "clip.mp4", moving_scene)
+
+
+def write_clip(path, moving_scene):
+    options = {"movflags": "faststart"} if path.suffix == ".mp4" else {}
+    with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream("mpeg4", rate=25)
         stream.height, stream.width, stream.pix_fmt, stream.gop_size = 96, 128, "yuv420p", 12
         for picture in moving_scene(60, 96, 128, 2):
@@ -68,8 +73,22 @@ def test_a_missing_file_and_a_text_file_are_refused(tmp_path):
     with pytest.raises(VideoError, match=r"nothing\.mp4 cannot be opened"):
         VideoFile(tmp_path / "nothing.mp4")
     (tmp_path / "text.mp4").write_text("no video")
-    with pytest.raises(VideoError, match=r"text\.mp4 cannot be opened"):
+    with pytest.raises(
+        VideoError, match=r"text\.mp4 cannot be opened as video \(Invalid data found[^\[]*\): give a file"
+    ):
         VideoFile(tmp_path / "text.mp4")
+
+
+@pytest.mark.parametrize(("suffix", "said"), [("mp4", r"\d\d of 60 frames"), ("mkv", r"[01]\.\d of 2\.4 s")])
+def test_a_file_that_was_cut_off_is_read_as_far_as_it_goes_and_says_so(tmp_path, moving_scene, suffix, said):
+    path = write_clip(tmp_path / f"clip.{suffix}", moving_scene)
+    with VideoFile(path) as video:
+        assert len(list(video.frames())) == 60 and video.shortfall() == ""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with VideoFile(path) as video:
+        frames = list(video.frames())
+        assert 10 < len(frames) < 40 and all(frame.trusted for frame in frames[:-2])
+        assert re.fullmatch(said, video.shortfall())
 
 
 @pytest.mark.parametrize(

@@ -74,3 +74,19 @@ def test_a_missing_file_is_one_line(capsys):
     assert main(["video", "info", "nowhere.mp4"]) == 1
     error = capsys.readouterr().err
     assert error.startswith("halsie video: nowhere.mp4 cannot be opened") and error.count("\n") == 1
+
+
+def test_a_file_that_was_cut_off_is_said_on_standard_error(clip, tmp_path, capsys):
+    with av.open(str(clip)) as source, av.open(str(tmp_path / "cut.mkv"), "w") as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            packet.stream = stream
+            container.mux(packet)
+    whole = (tmp_path / "cut.mkv").read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) // 6])
+    assert main(["video", "info", str(tmp_path / "cut.mkv"), "--json", str(tmp_path / "info.json")]) == 0
+    assert "cut.mkv is cut off: 0." in capsys.readouterr().err
+    assert json.loads((tmp_path / "info.json").read_text())["shortfall"].endswith(" of 1.2 s")
+    assert main(["video", "info", str(clip), "--json", "-"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["shortfall"] == "" and said.err == ""
