@@ -195,4 +195,4 @@ def _reason(error: Exception) -> str:
     if not isinstance(error, FFmpegError):
         return str(error)
     said = error.strerror or str(error)
-    return f"{said}; {error.log[2].strip()}" if error.log and error.log[2] else said
+    return f"{said}; {error.log[2].strip()}" if isinstance(error.log, tuple) else said
