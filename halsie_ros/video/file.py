@@ -195,4 +195,5 @@ def _reason(error: Exception) -> str:
     if not isinstance(error, FFmpegError):
         return str(error)
     said = error.strerror or str(error)
-    return f"{said}; {error.log[2].strip()}" if isinstance(error.log, tuple) else said
+    log = tuple(error.log or ())  # level, component, message
+    return f"{said}; {str(log[-1]).strip()}" if log else said
