@@ -77,9 +77,10 @@ def evaluate_bag(
             "drops": dict(sorted(run.drops.items())),
         }
         if not run.recorder.records:
+            lost = "".join(f"; {count} times {cause}" for cause, count in sorted(run.drops.items()))
             raise BagError(
                 f"{path}: {run.pairing.labels} labels on {ground_truth}, "
-                f"none with the stamp of an image on {run.images}"
+                f"none with the stamp of an image on {run.images}{lost}"
             )
         return run.recorder.result(about), run.recorder
 
@@ -109,6 +110,11 @@ class _Run:
             raise BagError(f"{bag.path} has no topic {ground_truth}: name one by --gt; image topics are {masks}")
         images = [name for name in bag.topics_of(IMAGE, COMPRESSED_IMAGE) if not _is_extra(name, ground_truth)]
         events = bag.topics_of(*MESSAGE_TYPES)
+        if not images and ground_truth in bag.topics_of(IMAGE, COMPRESSED_IMAGE):
+            raise BagError(
+                f"{bag.path}: beside the labels on {ground_truth} there is no camera topic (labels, depth and masks do "
+                "not count): record the camera too, or name the labels' topic by --gt"
+            )
         if not images or not events:
             raise BagError(
                 f"{bag.path} has {'no image' if not images else 'no event'} topic; its topics are "
@@ -146,7 +152,7 @@ class _Run:
                     self._score(self.pairing.add_label(stamp_ns, pixels), stamp_ns)
                 else:
                     self._frames.append((stamp_ns, log_ns, pixels))
-        except CodecError:
+        except (CodecError, BagError):  # what cannot be read, and what cannot be shown: the next one may
             self.drops[f"bad message on {topic}"] += 1
         watermark_us = self._ring.watermark_us
         while self._frames:

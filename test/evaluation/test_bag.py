@@ -1,6 +1,10 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 
+from halsie_ros.bags.reader import open_bag
+from halsie_ros.bags.writer import BagWriter
 from halsie_ros.cli.main import main
 from halsie_ros.errors import BagError, ParameterError
 from halsie_ros.evaluation.bag import evaluate_bag
@@ -50,6 +54,44 @@ def test_what_has_no_meaning_in_a_bag_is_refused(pipeline, bag):
 def test_a_missing_label_topic_names_the_image_topics(pipeline, bag):
     with pytest.raises(BagError, match=r"has no topic /labels: name one by --gt; image topics are .*/camera/image_raw"):
         evaluate_bag(pipeline, bag, ground_truth="/labels")
+
+
+def copied(source, target, change):
+    """The bag with `change(topic, number of its message, payload)` in place of each payload."""
+    numbers: Counter[str] = Counter()
+    with open_bag(source) as old, BagWriter(target) as new:
+        for name, info in old.topics.items():
+            new.add_topic(name, info.type)
+        for topic, log_ns, payload in old.messages():
+            new.write(topic, log_ns, change(topic, numbers[topic], bytes(payload)))
+            numbers[topic] += 1
+    return target
+
+
+def test_images_that_cannot_be_read_are_counted_and_the_others_scored(pipeline, bag, tmp_path):
+    broken = copied(
+        bag, tmp_path / "b", lambda topic, k, data: data[: len(data) // 2] if "image" in topic and k in (2, 5) else data
+    )
+    result, _ = evaluate_bag(pipeline, broken, ground_truth=TRUTH)
+    assert (result["frames"], result["labels_without_mask"]) == (7, 2)
+    assert result["drops"] == {"bad message on /camera/image_raw": 2}
+    broken = copied(bag, tmp_path / "c", lambda topic, _, data: data[:40] if "image" in topic else data)
+    with pytest.raises(BagError, match=r"none with the stamp .*; 9 times bad message on /camera/image_raw"):
+        evaluate_bag(pipeline, broken, ground_truth=TRUTH)
+
+
+def test_labels_without_any_camera_are_said_to_be_that(pipeline, bag, tmp_path):
+    with open_bag(bag) as whole:
+        camera = next(name for name in whole.topics if name.endswith("image_raw"))
+    with open_bag(bag) as old, BagWriter(tmp_path / "d") as new:
+        for name, info in old.topics.items():
+            if name != camera:
+                new.add_topic(name, info.type)
+        for topic, log_ns, payload in old.messages():
+            if topic != camera:
+                new.write(topic, log_ns, payload)
+    with pytest.raises(BagError, match=f"beside the labels on {TRUTH} there is no camera topic"):
+        evaluate_bag(pipeline, tmp_path / "d", ground_truth=TRUTH)
 
 
 def test_partners_meet_whichever_comes_first():
