@@ -16,10 +16,20 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from halsie_ros.video.cabac import PADDING, bits_read, bypass, decide, decision, flip, is_at_end, start, terminate
-from halsie_ros.video.h264_tables import LAST_8X8, SIGNIFICANT_8X8
+from halsie_ros.video.cabac import PADDING, bits_read, decision, is_at_end, start, terminate
+from halsie_ros.video.h264_elements import (
+    BIPREDICTED,
+    INTRA,
+    PREDICTED,
+    b_type,
+    intra_type,
+    levels_of,
+    p_type,
+    reference_index,
+    sub_type,
+    vector_difference,
+)
 
-PREDICTED, BIPREDICTED, INTRA = 0, 1, 2  # kinds of slices
 EXACT, OVERRUN, ILLEGAL, INEXACT = 0, 1, 2, 3
 
 # What is kept of a macroblock.
@@ -29,10 +39,6 @@ _CB, _CR, _LUMA_DC, _CHROMA_DC = 16, 20, 24, 25
 _ALL_CODED = (1 << 27) - 1
 # Per kind of block (luma DC, luma AC, luma, chroma DC, chroma AC, luma 8 x 8): contexts and number of coefficients.
 _FLAG_AT = np.array([85, 89, 93, 97, 101, 0], np.int64)
-_SIGNIFICANT_AT = np.array([105, 120, 134, 149, 152, 402], np.int64)
-_LAST_AT = np.array([166, 181, 195, 210, 213, 417], np.int64)
-_LEVEL_AT = np.array([227, 237, 247, 257, 266, 426], np.int64)
-_COUNT = np.array([16, 15, 16, 4, 15, 64], np.int64)
 _X = np.array([0, 1, 0, 1, 2, 3, 2, 3, 0, 1, 0, 1, 2, 3, 2, 3], np.int64)  # of the 4 x 4 block, in decoding order
 _Y = np.array([0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3], np.int64)
 # Lists that the two partitions of a B macroblock's types 1 to 21 use (table 7-14): 1 list 0, 2 list 1, 3 both.
@@ -80,159 +86,6 @@ class Grid(NamedTuple):
 
 
 @numba.njit(cache=True, nogil=True)
-def _intra_type(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, at: int, step: int) -> int:
-    """I macroblock types after their first bin: 25 for PCM, else the type of a 16 x 16 prediction, 1 to 24."""
-    if terminate(engine, data):
-        return 25
-    kind = 1 + 12 * decision(engine, data, contexts, at)
-    if decision(engine, data, contexts, at + 1):
-        kind += 4 + 4 * decision(engine, data, contexts, at + 1 + step)
-    kind += 2 * decision(engine, data, contexts, at + 2 + step)
-    return kind + decision(engine, data, contexts, at + 2 + 2 * step)
-
-
-@numba.njit(cache=True, nogil=True)
-def _p_type(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray) -> int:
-    """0 to 3 as table 7-13, 5 and more: intra."""
-    if decision(engine, data, contexts, 14):
-        if not decision(engine, data, contexts, 17):
-            return 5
-        return 5 + _intra_type(engine, data, contexts, 18, 0)
-    if decision(engine, data, contexts, 15):
-        return 2 - decision(engine, data, contexts, 17)
-    return 3 * decision(engine, data, contexts, 16)
-
-
-@numba.njit(cache=True, nogil=True)
-def _b_type(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, increment: int) -> int:
-    """0 to 22 as table 7-14, 23 and more: intra."""
-    if not decision(engine, data, contexts, 27 + increment):
-        return 0
-    if not decision(engine, data, contexts, 30):
-        return 1 + decision(engine, data, contexts, 32)
-    bits = decision(engine, data, contexts, 31) << 3
-    bits |= decision(engine, data, contexts, 32) << 2
-    bits |= decision(engine, data, contexts, 32) << 1
-    bits |= decision(engine, data, contexts, 32)
-    if bits < 8:
-        return bits + 3
-    if bits == 13:
-        if not decision(engine, data, contexts, 32):
-            return 23
-        return 23 + _intra_type(engine, data, contexts, 33, 0)
-    if bits == 14:
-        return 11
-    if bits == 15:
-        return 22
-    return (bits << 1 | decision(engine, data, contexts, 32)) - 4
-
-
-@numba.njit(cache=True, nogil=True)
-def _sub_type(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, kind: int) -> int:
-    if kind == PREDICTED:
-        if decision(engine, data, contexts, 21):
-            return 0
-        if not decision(engine, data, contexts, 22):
-            return 1
-        return 3 - decision(engine, data, contexts, 23)
-    if not decision(engine, data, contexts, 36):
-        return 0
-    if not decision(engine, data, contexts, 37):
-        return 1 + decision(engine, data, contexts, 39)
-    value = 3
-    if decision(engine, data, contexts, 38):
-        if decision(engine, data, contexts, 39):
-            return 11 + decision(engine, data, contexts, 39)
-        value = 7
-    value += 2 * decision(engine, data, contexts, 39)
-    return value + decision(engine, data, contexts, 39)
-
-
-@numba.njit(cache=True, nogil=True)
-def _reference(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, increment: int) -> int:
-    value, context = 0, 54 + increment
-    while value < 32 and decision(engine, data, contexts, context):
-        context = 58 if value == 0 else 59
-        value += 1
-    return value
-
-
-@numba.njit(cache=True, nogil=True)
-def _difference(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, at: int, around: int) -> int:
-    """|mvd| of one component, at most 127 (what contexts need); -1 where it is illegal."""
-    if not decision(engine, data, contexts, at + (around > 2) + (around > 32)):
-        return 0
-    value, context = 1, at + 3
-    while value < 9 and decision(engine, data, contexts, context):
-        if value < 4:
-            context += 1
-        value += 1
-    if value >= 9:
-        order = 3
-        while bypass(engine, data):
-            value += 1 << order
-            order += 1
-            if order > 24:
-                return -1
-        while order:
-            order -= 1
-            value += bypass(engine, data) << order
-    bypass(engine, data)
-    return min(value, 127)
-
-
-@numba.njit(cache=True, nogil=True)
-def _levels(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, kind: int) -> bool:
-    """Coefficients of a block that has some (7.3.5.3.3); False where they are illegal."""
-    most = _COUNT[kind]
-    significant, last, level = _SIGNIFICANT_AT[kind], _LAST_AT[kind], _LEVEL_AT[kind]
-    width, value, due, at = engine[0], engine[1], engine[2], engine[3]
-    count, place, is_last = 0, 0, np.int64(0)
-    while place < most - 1 and not is_last:
-        if kind == 5:
-            of_significant, of_last = SIGNIFICANT_8X8[place], LAST_8X8[place]
-        elif kind == 3:
-            of_significant = of_last = min(place, 2)
-        else:
-            of_significant = of_last = place
-        bit, width, value, due, at = decide(data, contexts, significant + of_significant, width, value, due, at)
-        if bit:
-            count += 1
-            is_last, width, value, due, at = decide(data, contexts, last + of_last, width, value, due, at)
-        place += 1
-    if not is_last:
-        count += 1  # the last one is significant where nothing said so before
-    ones, larger, most_larger = 1, 0, 4 - (kind == 3)
-    legal = True
-    for _ in range(count):
-        context = level + (0 if larger else ones)
-        bit, width, value, due, at = decide(data, contexts, context, width, value, due, at)
-        if bit:
-            context = level + 5 + min(most_larger, larger)
-            larger += 1
-            prefix = 1
-            while bit and prefix < 14:
-                bit, width, value, due, at = decide(data, contexts, context, width, value, due, at)
-                prefix += bit
-            if bit:
-                order = 0
-                while bit and order < 25:
-                    bit, width, value, due, at = flip(data, width, value, due, at)
-                    order += bit
-                legal &= order < 25
-                for _ in range(order):
-                    bit, width, value, due, at = flip(data, width, value, due, at)
-        else:
-            ones = min(ones + 1, 4)
-        bit, width, value, due, at = flip(data, width, value, due, at)  # the sign
-    engine[0] = width
-    engine[1] = value
-    engine[2] = due
-    engine[3] = at
-    return legal
-
-
-@numba.njit(cache=True, nogil=True)
 def _motion(
     engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, kind: int, form: int, grid: Grid, here: int,
     left: int, above: int, references: tuple[int, int], infers: bool, parts: np.ndarray, lists: np.ndarray,
@@ -249,7 +102,7 @@ def _motion(
     large = 2
     if (kind == PREDICTED and form == 3) or (kind == BIPREDICTED and form == 22):
         for block in range(4):
-            sub = _sub_type(engine, data, contexts, kind)
+            sub = sub_type(engine, data, contexts, kind)
             if kind == PREDICTED:
                 parts[block], lists[block] = sub + 1, 1
             else:
@@ -279,7 +132,7 @@ def _motion(
             if first:
                 a = later >> (block - 1) & 1 if block & 1 else np.int64(outer_left) >> (block + 1) & 1
                 b = later >> (block - 2) & 1 if block >= 2 else np.int64(outer_above) >> (block + 2) & 1
-                value = _reference(engine, data, contexts, a + 2 * b)
+                value = reference_index(engine, data, contexts, a + 2 * b)
                 if value >= references[which]:
                     return 0
                 if value:
@@ -319,7 +172,7 @@ def _motion(
                             around += np.int64(mine[y * 4 + x - 4, axis])
                         elif above >= 0:
                             around += np.int64(grid.moved[which, above, 12 + x, axis])
-                        value = _difference(engine, data, contexts, 40 + 7 * axis, around)
+                        value = vector_difference(engine, data, contexts, 40 + 7 * axis, around)
                         if value < 0:
                             return 0
                         for row in range(y, y + high):
@@ -367,7 +220,7 @@ def _residual(
         around = (by_left >> _LUMA_DC & 1) + 2 * (by_above >> _LUMA_DC & 1)
         if decision(engine, data, contexts, _FLAG_AT[0] + around):
             coded |= 1 << _LUMA_DC
-            if not _levels(engine, data, contexts, 0):
+            if not levels_of(engine, data, contexts, 0):
                 return False
     for block in range(16):
         if not pattern >> (block >> 2) & 1:
@@ -376,7 +229,7 @@ def _residual(
         if flags & _LARGE:
             if block & 3 == 0:
                 coded |= 0x33 << (y * 4 + x)
-                if not _levels(engine, data, contexts, 5):
+                if not levels_of(engine, data, contexts, 5):
                     return False
             continue
         a = coded >> (y * 4 + x - 1) & 1 if x else by_left >> (y * 4 + 3) & 1
@@ -384,14 +237,14 @@ def _residual(
         kind = 1 if sixteen else 2
         if decision(engine, data, contexts, _FLAG_AT[kind] + a + 2 * b):
             coded |= 1 << (y * 4 + x)
-            if not _levels(engine, data, contexts, kind):
+            if not levels_of(engine, data, contexts, kind):
                 return False
     if pattern >> 4:
         for plane in range(2):
             around = (by_left >> (_CHROMA_DC + plane) & 1) + 2 * (by_above >> (_CHROMA_DC + plane) & 1)
             if decision(engine, data, contexts, _FLAG_AT[3] + around):
                 coded |= 1 << (_CHROMA_DC + plane)
-                if not _levels(engine, data, contexts, 3):
+                if not levels_of(engine, data, contexts, 3):
                     return False
     if pattern >> 4 == 2:
         for plane in range(2):
@@ -402,7 +255,7 @@ def _residual(
                 b = coded >> (base + block - 2) & 1 if y else by_above >> (base + block + 2) & 1
                 if decision(engine, data, contexts, _FLAG_AT[4] + a + 2 * b):
                     coded |= 1 << (base + block)
-                    if not _levels(engine, data, contexts, 4):
+                    if not levels_of(engine, data, contexts, 4):
                         return False
     grid.coded[here] = coded
     return True
@@ -463,13 +316,13 @@ def read_slice(
                 increment = (left_flags & _BLOCKS == 0) + (above_flags & _BLOCKS == 0)
                 intra = 0
                 if decision(engine, data, contexts, 3 + increment):
-                    intra = _intra_type(engine, data, contexts, 6, 1)
+                    intra = intra_type(engine, data, contexts, 6, 1)
             elif kind == PREDICTED:
-                form = _p_type(engine, data, contexts)
+                form = p_type(engine, data, contexts)
                 intra = form - 5
             else:
                 increment = (left_flags & _DIRECT == 0) + (above_flags & _DIRECT == 0)
-                form = _b_type(engine, data, contexts, increment)
+                form = b_type(engine, data, contexts, increment)
                 intra = form - 23
             if intra == 25:
                 flags, pattern, known = _INTRA | _PCM, 0x2F, True

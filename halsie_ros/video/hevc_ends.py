@@ -6,9 +6,11 @@ import numpy as np
 
 from halsie_ros.video.bits import BitstreamError, rbsp
 from halsie_ros.video.cabac import padded
-from halsie_ros.video.hevc_headers import Pps, Segment, Sps, parse_pps, parse_segment, parse_sps
+from halsie_ros.video.hevc_elements import BIPREDICTED, INTRA, PREDICTED, Form, Grid
+from halsie_ros.video.hevc_headers import Pps, Sps, parse_pps, parse_sps
+from halsie_ros.video.hevc_slices import Segment, parse_segment
 from halsie_ros.video.hevc_tables import contexts_at
-from halsie_ros.video.hevc_units import BIPREDICTED, EXACT, INTRA, PREDICTED, Form, Grid, read_segment
+from halsie_ros.video.hevc_units import EXACT, read_segment
 
 _SPS, _PPS = 33, 34
 _KINDS = {"P": PREDICTED, "B": BIPREDICTED, "I": INTRA}

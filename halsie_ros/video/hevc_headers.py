@@ -8,11 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from halsie_ros.video.bits import BitReader, BitstreamError, rbsp
-
-_HEAD = 1024  # bytes of a slice segment that surely hold its header
-_IDR = (19, 20)
-_FIRST_IRAP, _LAST_IRAP = 16, 23
+from halsie_ros.video.bits import BitReader, BitstreamError
 
 # A reference picture set: (distance in picture order count, used by this picture), earlier pictures, then later ones.
 RefSet = tuple[list[tuple[int, bool]], list[tuple[int, bool]]]
@@ -71,22 +67,6 @@ class Pps:
     extension: bool
 
 
-@dataclass(frozen=True)
-class Segment:
-    """The head of a slice segment (7.3.6.1); `data_at` is the byte of the RBSP after it, NAL header not counted."""
-
-    address: int
-    dependent: bool
-    kind: str
-    table: int  # initType: 0 to 2
-    qp: int
-    offsets: tuple[bool, bool]
-    active: tuple[int, int]
-    zero_l1: bool
-    candidates: int
-    data_at: int
-
-
 def parse_sps(data: bytes) -> tuple[int, Sps]:
     """Id and fields of a sequence parameter set, from its RBSP after the NAL header."""
     bits = BitReader(data)
@@ -99,7 +79,7 @@ def parse_sps(data: bytes) -> tuple[int, Sps]:
     for profile, level in present:
         bits.bits(88 * profile + 8 * level)
     number = bits.ue()
-    chroma_format = _bounded(bits.ue(), 3, "chroma_format_idc")
+    chroma_format = bounded(bits.ue(), 3, "chroma_format_idc")
     separate = chroma_format == 3 and bits.flag()
     coded_width, coded_height = bits.ue(), bits.ue()
     width, height = coded_width, coded_height
@@ -107,34 +87,34 @@ def parse_sps(data: bytes) -> tuple[int, Sps]:
         step_x, step_y = 2 if chroma_format in (1, 2) else 1, 2 if chroma_format == 1 else 1
         left, right, top, bottom = (bits.ue() for _ in range(4))
         width, height = width - step_x * (left + right), height - step_y * (top + bottom)
-    depths = _bounded(bits.ue(), 8, "bit_depth_luma") + 8, _bounded(bits.ue(), 8, "bit_depth_chroma") + 8
-    order_bits = _bounded(bits.ue(), 12, "log2_max_pic_order_cnt_lsb") + 4
+    depths = bounded(bits.ue(), 8, "bit_depth_luma") + 8, bounded(bits.ue(), 8, "bit_depth_chroma") + 8
+    order_bits = bounded(bits.ue(), 12, "log2_max_pic_order_cnt_lsb") + 4
     for _ in range(layers + 1 if bits.flag() else 1):
         for _ in range(3):
             bits.ue()
-    min_block = _bounded(bits.ue(), 3, "log2_min_luma_coding_block_size") + 3
-    tree = _bounded(min_block + bits.ue(), 6, "CtbLog2SizeY")
-    min_transform = _bounded(bits.ue(), 3, "log2_min_luma_transform_block_size") + 2
-    max_transform = _bounded(min_transform + bits.ue(), 5, "MaxTbLog2SizeY")
-    depth_inter = _bounded(bits.ue(), 4, "max_transform_hierarchy_depth_inter")
-    depth_intra = _bounded(bits.ue(), 4, "max_transform_hierarchy_depth_intra")
+    min_block = bounded(bits.ue(), 3, "log2_min_luma_coding_block_size") + 3
+    tree = bounded(min_block + bits.ue(), 6, "CtbLog2SizeY")
+    min_transform = bounded(bits.ue(), 3, "log2_min_luma_transform_block_size") + 2
+    max_transform = bounded(min_transform + bits.ue(), 5, "MaxTbLog2SizeY")
+    depth_inter = bounded(bits.ue(), 4, "max_transform_hierarchy_depth_inter")
+    depth_intra = bounded(bits.ue(), 4, "max_transform_hierarchy_depth_intra")
     if bits.flag() and bits.flag():
         _skip_scaling_lists(bits)
     asymmetric, offsets = bits.flag(), bits.flag()
     pcm = None
     if bits.flag():
         luma, chroma = bits.bits(4) + 1, bits.bits(4) + 1
-        smallest = _bounded(bits.ue(), 2, "log2_min_pcm_luma_coding_block_size") + 3
+        smallest = bounded(bits.ue(), 2, "log2_min_pcm_luma_coding_block_size") + 3
         pcm = luma, chroma, smallest, smallest + bits.ue()
         bits.flag()
     ref_sets: list[RefSet] = []
-    count = _bounded(bits.ue(), 64, "num_short_term_ref_pic_sets")
+    count = bounded(bits.ue(), 64, "num_short_term_ref_pic_sets")
     for index in range(count):
-        ref_sets.append(_ref_set(bits, index, ref_sets, in_slice=False))
+        ref_sets.append(ref_set(bits, index, ref_sets, in_slice=False))
     long_term: list[bool] | None = None
     if bits.flag():
         long_term = []
-        for _ in range(_bounded(bits.ue(), 32, "num_long_term_ref_pics_sps")):
+        for _ in range(bounded(bits.ue(), 32, "num_long_term_ref_pics_sps")):
             bits.bits(order_bits)
             long_term.append(bits.flag())
     return number, Sps(
@@ -147,21 +127,21 @@ def parse_sps(data: bytes) -> tuple[int, Sps]:
 def parse_pps(data: bytes) -> tuple[int, Pps]:
     """Id and fields of a picture parameter set, from its RBSP after the NAL header."""
     bits = BitReader(data)
-    number = _bounded(bits.ue(), 63, "picture parameter set id")
-    sps = _bounded(bits.ue(), 15, "sequence parameter set id")
+    number = bounded(bits.ue(), 63, "picture parameter set id")
+    sps = bounded(bits.ue(), 15, "sequence parameter set id")
     dependent, output_flag, extra_bits = bits.flag(), bits.flag(), bits.bits(3)
     hides_signs, table_flag = bits.flag(), bits.flag()
-    active = _bounded(bits.ue(), 14, "num_ref_idx_l0") + 1, _bounded(bits.ue(), 14, "num_ref_idx_l1") + 1
+    active = bounded(bits.ue(), 14, "num_ref_idx_l0") + 1, bounded(bits.ue(), 14, "num_ref_idx_l1") + 1
     qp = 26 + bits.se()
     bits.flag()
     transform_skip = bits.flag()
-    qp_depth = _bounded(bits.ue(), 3, "diff_cu_qp_delta_depth") if bits.flag() else -1
+    qp_depth = bounded(bits.ue(), 3, "diff_cu_qp_delta_depth") if bits.flag() else -1
     bits.se()
     bits.se()
     chroma_qp, weighted, weighted_b, bypass = bits.flag(), bits.flag(), bits.flag(), bits.flag()
     tiles, synchronized = bits.flag(), bits.flag()
     if tiles:
-        columns, rows = _bounded(bits.ue(), 63, "tile columns"), _bounded(bits.ue(), 63, "tile rows")
+        columns, rows = bounded(bits.ue(), 63, "tile columns"), bounded(bits.ue(), 63, "tile rows")
         for _ in range(0 if bits.flag() else columns + rows):
             bits.ue()
         bits.flag()
@@ -183,125 +163,10 @@ def parse_pps(data: bytes) -> tuple[int, Pps]:
     )  # fmt: skip
 
 
-def parse_segment(
-    unit: bytes, all_sps: dict[int, Sps], all_pps: dict[int, Pps], before: Segment | None
-) -> tuple[Segment, Sps, Pps]:
-    """The head of a slice segment NAL unit (its two header bytes included), and its parameter sets.
-
-    Args:
-        before: the segment before in the picture, from which a dependent one takes its fields.
-
-    Raises:
-        BitstreamError: a parameter set that it names has not been seen, or a field is out of range.
-    """
-    nal = unit[0] >> 1 & 63
-    head = rbsp(unit[2:], _HEAD)
-    bits = BitReader(head)
-    first = bits.flag()
-    if _FIRST_IRAP <= nal <= _LAST_IRAP:
-        bits.flag()
-    pps = all_pps.get(bits.ue())
-    sps = all_sps.get(pps.sps) if pps else None
-    if pps is None or sps is None:
-        raise BitstreamError("slice names a parameter set that has not come: wait for the next I-frame with its sets")
-    address, dependent = 0, False
-    if not first:
-        dependent = pps.dependent and bits.flag()
-        blocks = -(-sps.coded_width >> sps.tree_log2) * -(-sps.coded_height >> sps.tree_log2)
-        address = _bounded(bits.bits((blocks - 1).bit_length()), blocks - 1, "slice_segment_address")
-    if dependent:
-        if before is None:
-            raise BitstreamError("a dependent slice segment comes first: the one before it is missing")
-        kind, table, qp, offsets = before.kind, before.table, before.qp, before.offsets
-        active, zero_l1, candidates = before.active, before.zero_l1, before.candidates
-    else:
-        bits.bits(pps.extra_bits)
-        kind = "BPI"[_bounded(bits.ue(), 2, "slice_type")]
-        bits.bits(int(pps.output_flag) + 2 * int(sps.separate_planes))
-        used, temporal = 0, False
-        if nal not in _IDR:
-            used, temporal = _skip_references(bits, sps)
-        chroma = sps.chroma_format != 0 and not sps.separate_planes
-        offsets = (bits.flag(), chroma and bits.flag()) if sps.offsets else (False, False)
-        active, zero_l1, table, candidates = (0, 0), False, 0, 0
-        if kind != "I":
-            active = pps.active[0], pps.active[1] if kind == "B" else 0
-            if bits.flag():
-                active = (
-                    _bounded(bits.ue(), 14, "num_ref_idx_l0") + 1,
-                    _bounded(bits.ue(), 14, "num_ref_idx_l1") + 1 if kind == "B" else 0,
-                )
-            if pps.lists_change and used > 1:
-                for count in active if kind == "B" else active[:1]:
-                    bits.bits(count * (used - 1).bit_length() if bits.flag() else 0)
-            zero_l1 = kind == "B" and bits.flag()
-            swapped = pps.table_flag and bits.flag()
-            table = (2 if swapped else 1) if kind == "P" else (1 if swapped else 2)
-            if temporal:
-                from_first = kind == "P" or bits.flag()
-                if active[0 if from_first else 1] > 1:
-                    bits.ue()
-            if (pps.weighted and kind == "P") or (pps.weighted_b and kind == "B"):
-                _skip_weights(bits, active, chroma)
-            candidates = 5 - _bounded(bits.ue(), 4, "five_minus_max_num_merge_cand")
-        qp = pps.qp + bits.se()
-        if pps.chroma_qp:
-            bits.se()
-            bits.se()
-        off = pps.deblocking_off
-        if pps.deblocking_override and bits.flag():
-            off = bits.flag()
-            if not off:
-                bits.se()
-                bits.se()
-        if pps.across_slices and (any(offsets) or not off):
-            bits.flag()
-    if pps.tiles or pps.synchronized:
-        count = _bounded(bits.ue(), 440 * 440, "num_entry_point_offsets")
-        if count:
-            bits.bits(count * (_bounded(bits.ue(), 31, "offset_len_minus1") + 1))
-    if pps.extension:
-        bits.bits(8 * _bounded(bits.ue(), 256, "slice_segment_header_extension_length"))
-    if not bits.flag():
-        raise BitstreamError("slice segment header does not end with its alignment bit: the packet is damaged")
-    return (
-        Segment(
-            address, dependent, kind, table, qp, offsets, active, zero_l1, candidates, len(head) - bits.left // 8
-        ),
-        sps,
-        pps,
-    )  # fmt: skip
-
-
-def _skip_references(bits: BitReader, sps: Sps) -> tuple[int, bool]:
-    """Picture order count and reference picture sets; gives the number of pictures used and whether motion is too."""
-    bits.bits(sps.order_bits)
-    if not bits.flag():
-        chosen = _ref_set(bits, len(sps.ref_sets), sps.ref_sets, in_slice=True)
-    else:
-        index = bits.bits((len(sps.ref_sets) - 1).bit_length()) if sps.ref_sets else 0
-        if index >= len(sps.ref_sets):
-            raise BitstreamError(f"slice names reference picture set {index} of {len(sps.ref_sets)}: it is damaged")
-        chosen = sps.ref_sets[index]
-    used = sum(flag for part in chosen for _, flag in part)
-    if sps.long_term is not None:
-        known = _bounded(bits.ue(), 32, "num_long_term_sps") if sps.long_term else 0
-        for index in range(known + _bounded(bits.ue(), 32, "num_long_term_pics")):
-            if index < known:
-                which = bits.bits((len(sps.long_term) - 1).bit_length())
-                used += which < len(sps.long_term) and sps.long_term[which]
-            else:
-                bits.bits(sps.order_bits)
-                used += bits.flag()
-            if bits.flag():
-                bits.ue()
-    return used, sps.temporal and bits.flag()
-
-
-def _ref_set(bits: BitReader, index: int, known: list[RefSet], *, in_slice: bool) -> RefSet:
+def ref_set(bits: BitReader, index: int, known: list[RefSet], *, in_slice: bool) -> RefSet:
     """A short-term reference picture set (7.3.7, 7.4.8)."""
     if not (index and bits.flag()):
-        earlier, later = _bounded(bits.ue(), 16, "num_negative_pics"), _bounded(bits.ue(), 16, "num_positive_pics")
+        earlier, later = bounded(bits.ue(), 16, "num_negative_pics"), bounded(bits.ue(), 16, "num_positive_pics")
         parts: RefSet = ([], [])
         for part, count, sign in ((parts[0], earlier, -1), (parts[1], later, 1)):
             distance = 0
@@ -327,18 +192,6 @@ def _ref_set(bits: BitReader, index: int, known: list[RefSet], *, in_slice: bool
     )
 
 
-def _skip_weights(bits: BitReader, active: tuple[int, int], chroma: bool) -> None:
-    bits.ue()
-    if chroma:
-        bits.se()
-    for count in active:
-        lumas = [bits.flag() for _ in range(count)]
-        chromas = [chroma and bits.flag() for _ in range(count)]
-        for has_luma, has_chroma in zip(lumas, chromas):
-            for _ in range(2 * has_luma + 4 * has_chroma):
-                bits.se()
-
-
 def _skip_scaling_lists(bits: BitReader) -> None:
     for size in range(4):
         for _ in range(0, 6, 3 if size == 3 else 1):
@@ -349,7 +202,8 @@ def _skip_scaling_lists(bits: BitReader) -> None:
                 bits.se()
 
 
-def _bounded(value: int, most: int, name: str) -> int:
+def bounded(value: int, most: int, name: str) -> int:
+    """The value itself; raises BitstreamError where it is above `most`."""
     if value > most:
         raise BitstreamError(f"HEVC header: {name} is {value}, at most {most} is allowed: the packet is damaged")
     return value

@@ -10,23 +10,33 @@ coefficients.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numba
 import numpy as np
 
 from halsie_ros.video.cabac import PADDING, bits_read, bypass, decision, is_at_end, start, terminate
+from halsie_ros.video.hevc_elements import (
+    DC,
+    INTRA,
+    PLANAR,
+    VERTICAL,
+    Form,
+    Grid,
+    bits_of,
+    chroma_coded,
+    luma_mode,
+    merge_index,
+    read_offsets,
+    read_prediction,
+    scan_of,
+)
 from halsie_ros.video.hevc_residual import read_block
 from halsie_ros.video.hevc_tables import AT
 
 EXACT, OVERRUN, ILLEGAL, INEXACT = 0, 1, 2, 3
-PREDICTED, BIPREDICTED, INTRA = 1, 0, 2  # slice_type
-_DC, _PLANAR, _VERTICAL = 1, 0, 26
 _NEVER = 99
-_MERGES_OFFSETS, _OFFSETS_KIND, _BYPASS, _SPLIT = AT["merges_offsets"], AT["offsets_kind"], AT["bypass"], AT["split"]
+_BYPASS, _SPLIT = AT["bypass"], AT["split"]
 _SKIP, _MODE, _PARTS, _LUMA_MODE = AT["skip"], AT["mode"], AT["parts"], AT["intra_luma"]
 _CHROMA_MODE, _MERGE, _MERGE_INDEX = AT["intra_chroma"], AT["merge"], AT["merge_index"]
-_DIRECTION, _REFERENCE, _DIFFERENCE = AT["direction"], AT["reference"], AT["difference"]
 _PREDICTOR, _HAS_RESIDUAL, _SPLIT_TRANSFORM = AT["predictor"], AT["has_residual"], AT["split_transform"]
 _CODED_LUMA, _CODED_CHROMA, _QP = AT["coded_luma"], AT["coded_chroma"], AT["qp"]
 _OF_422 = np.array(
@@ -36,214 +46,6 @@ _OF_422 = np.array(
     ],
     np.int64,
 )  # fmt: skip  # chroma modes of 4:2:2 (table 8-3)
-
-
-class Form(NamedTuple):
-    """What the parameter sets and the slice's head say; fields as in `hevc_headers`."""
-
-    width: int
-    height: int
-    tree_log2: int
-    min_block_log2: int
-    min_transform_log2: int
-    max_transform_log2: int
-    depth_inter: int
-    depth_intra: int
-    chroma_format: int
-    asymmetric: bool
-    pcm_from: int  # log2 of the smallest block, 99 without
-    pcm_to: int
-    pcm_luma_bits: int
-    pcm_chroma_bits: int
-    luma_bits: int
-    chroma_bits: int
-    bypass: bool
-    hides_signs: bool
-    transform_skip: bool
-    qp_log2: int  # of quantization groups, 99 without changes
-    synchronized: bool
-    kind: int
-    luma_offsets: bool
-    chroma_offsets: bool
-    references_0: int
-    references_1: int
-    zero_l1: bool
-    candidates: int
-
-
-class Grid(NamedTuple):
-    """What later units' contexts depend on.
-
-    Attributes:
-        slices: `(trees,) int32` address of the slice, -1 before it came.
-        skipped, depth: `(rows, columns) uint8` per 8 x 8 pixels.
-        modes: `(rows, columns) uint8` intra modes per 4 x 4 pixels, DC where not intra.
-    """
-
-    slices: np.ndarray
-    skipped: np.ndarray
-    depth: np.ndarray
-    modes: np.ndarray
-
-    @classmethod
-    def of(cls, width: int, height: int, tree_log2: int) -> Grid:
-        """For pictures of this size in pixels."""
-        trees = -(-width >> tree_log2) * -(-height >> tree_log2)
-        eights, fours = (height + 64 >> 3, width + 64 >> 3), (height + 64 >> 2, width + 64 >> 2)
-        return cls(
-            np.full(trees, -1, np.int32), np.zeros(eights, np.uint8), np.zeros(eights, np.uint8),
-            np.full(fours, _DC, np.uint8),
-        )  # fmt: skip
-
-
-@numba.njit(cache=True, nogil=True)
-def _bits(engine: np.ndarray, data: np.ndarray, count: int) -> int:
-    value = 0
-    for _ in range(count):
-        value = value << 1 | bypass(engine, data)
-    return value
-
-
-@numba.njit(cache=True, nogil=True)
-def _offsets(
-    engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, form: Form, left: bool, above: bool
-) -> None:  # fmt: skip
-    """Sample adaptive offsets (7.3.8.3); `left`, `above`: that tree lies in the slice."""
-    if left and decision(engine, data, contexts, _MERGES_OFFSETS):
-        return
-    if above and decision(engine, data, contexts, _MERGES_OFFSETS):
-        return
-    kind = 0
-    for plane in range(3 if form.chroma_format else 1):
-        if not (form.chroma_offsets if plane else form.luma_offsets):
-            continue
-        if plane < 2:
-            kind = 0
-            if decision(engine, data, contexts, _OFFSETS_KIND):
-                kind = 1 + bypass(engine, data)
-        if not kind:
-            continue
-        most = (1 << (min(form.chroma_bits if plane else form.luma_bits, 10) - 5)) - 1
-        signs = 0
-        for _ in range(4):
-            value = 0
-            while value < most and bypass(engine, data):
-                value += 1
-            signs += value > 0
-        if kind == 1:
-            _bits(engine, data, signs + 5)
-        elif plane < 2:
-            _bits(engine, data, 2)
-
-
-@numba.njit(cache=True, nogil=True)
-def _difference(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray) -> bool:
-    """A motion vector difference (7.3.8.9)."""
-    x = decision(engine, data, contexts, _DIFFERENCE)
-    y = decision(engine, data, contexts, _DIFFERENCE)
-    if x:
-        x += decision(engine, data, contexts, _DIFFERENCE + 1)
-    if y:
-        y += decision(engine, data, contexts, _DIFFERENCE + 1)
-    for size in (x, y):
-        if size == 2:
-            order = 1
-            while bypass(engine, data):
-                order += 1
-                if order > 31:
-                    return False
-            _bits(engine, data, order)
-        if size:
-            bypass(engine, data)
-    return True
-
-
-@numba.njit(cache=True, nogil=True)
-def _reference(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, count: int) -> None:
-    value = 0
-    while value < count - 1:
-        if not (decision(engine, data, contexts, _REFERENCE + value) if value < 2 else bypass(engine, data)):
-            break
-        value += 1
-
-
-@numba.njit(cache=True, nogil=True)
-def _merge_index(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, candidates: int) -> None:
-    if candidates > 1 and decision(engine, data, contexts, _MERGE_INDEX):
-        value = 1
-        while value < candidates - 1 and bypass(engine, data):
-            value += 1
-
-
-@numba.njit(cache=True, nogil=True)
-def _prediction(
-    engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, form: Form, wide: int, high: int, depth: int
-) -> int:  # fmt: skip
-    """A prediction unit (7.3.8.6): 1 merged, 0 not, -1 illegal."""
-    if decision(engine, data, contexts, _MERGE):
-        _merge_index(engine, data, contexts, form.candidates)
-        return 1
-    direction = 0  # list 0, list 1, both
-    if form.kind == BIPREDICTED:
-        if wide + high != 12 and decision(engine, data, contexts, _DIRECTION + depth):
-            direction = 2
-        else:
-            direction = decision(engine, data, contexts, _DIRECTION + 4)
-    if direction != 1:
-        if form.references_0 > 1:
-            _reference(engine, data, contexts, form.references_0)
-        if not _difference(engine, data, contexts):
-            return -1
-        decision(engine, data, contexts, _PREDICTOR)
-    if direction:
-        if form.references_1 > 1:
-            _reference(engine, data, contexts, form.references_1)
-        if not (form.zero_l1 and direction == 2) and not _difference(engine, data, contexts):
-            return -1
-        decision(engine, data, contexts, _PREDICTOR)
-    return 0
-
-
-@numba.njit(cache=True, nogil=True)
-def _luma_mode(
-    grid: Grid, form: Form, x: int, y: int, has_left: bool, has_above: bool, choice: int, rest: int
-) -> int:  # fmt: skip
-    """The intra mode (8.4.2) of the block at x, y from mpm_idx `choice`, or from rem_intra_luma_pred_mode `rest`."""
-    a = np.int64(grid.modes[y >> 2, (x >> 2) - 1]) if has_left else _DC
-    b = np.int64(grid.modes[(y >> 2) - 1, x >> 2]) if has_above and y & ((1 << form.tree_log2) - 1) else _DC
-    if a == b:
-        if a < 2:
-            first, second, third = _PLANAR, _DC, _VERTICAL
-        else:
-            first, second, third = a, 2 + ((a + 29) & 31), 2 + ((a - 1) & 31)
-    else:
-        first, second = a, b
-        third = _PLANAR if _PLANAR not in (a, b) else _DC if _DC not in (a, b) else _VERTICAL
-    if choice >= 0:
-        return first if choice == 0 else second if choice == 1 else third
-    low, high = min(first, second, third), max(first, second, third)
-    middle = first + second + third - low - high
-    mode = rest
-    mode += mode >= low
-    mode += mode >= middle
-    mode += mode >= high
-    return mode
-
-
-@numba.njit(cache=True, nogil=True)
-def _scan_of(mode: int) -> int:
-    return 2 if 6 <= mode <= 14 else 1 if 22 <= mode <= 30 else 0
-
-
-@numba.njit(cache=True, nogil=True)
-def _chroma_coded(
-    engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, above: int, depth: int, second: bool
-) -> int:
-    """cbf_cb or cbf_cr: bit 0, and bit 1 for the lower block of 4:2:2."""
-    if depth and not above:
-        return 0
-    coded = decision(engine, data, contexts, _CODED_CHROMA + depth)
-    return coded | decision(engine, data, contexts, _CODED_CHROMA + depth) << 1 if second else coded
 
 
 @numba.njit(cache=True, nogil=True)
@@ -279,8 +81,8 @@ def _transforms(
             split = log2 > form.max_transform_log2 or (four and depth == 0) or spread
         if (log2 > 2 and chroma_format) or chroma_format == 3:
             second = chroma_format == 2 and (not split or log2 == 3)
-            cb = _chroma_coded(engine, data, contexts, cb, depth, second)
-            cr = _chroma_coded(engine, data, contexts, cr, depth, second)
+            cb = chroma_coded(engine, data, contexts, cb, depth, second)
+            cr = chroma_coded(engine, data, contexts, cr, depth, second)
         if split:
             for quarter in range(3, -1, -1):
                 stack[top, 0] = log2 - 1
@@ -318,12 +120,12 @@ def _transform_unit(
                 order += 1
                 if order > 15:
                     return False
-            _bits(engine, data, order)
+            bits_of(engine, data, order)
         if size:
             bypass(engine, data)
     hides, skips = form.hides_signs and not lossless, form.transform_skip and not lossless
     if coded:
-        order = _scan_of(state[1 + part]) if intra and log2 < 4 else 0
+        order = scan_of(state[1 + part]) if intra and log2 < 4 else 0
         if not read_block(engine, data, contexts, log2, 0, order, skips, hides):
             return False
     if not form.chroma_format or (log2 == 2 and form.chroma_format != 3 and number != 3):
@@ -331,7 +133,7 @@ def _transform_unit(
     size = log2 if form.chroma_format == 3 else max(2, log2 - 1)
     order = 0
     if intra and (size == 2 or (size == 3 and form.chroma_format == 3)):
-        order = _scan_of(state[5 + (part if form.chroma_format == 3 else 0)])
+        order = scan_of(state[5 + (part if form.chroma_format == 3 else 0)])
     for plane in (cb, cr):
         for half in range(2):
             if plane >> half & 1 and not read_block(engine, data, contexts, size, 1, order, skips, hides):
@@ -356,9 +158,9 @@ def _intra_modes(
             if choice:
                 choice += bypass(engine, data)
         else:
-            rest = _bits(engine, data, 5)
+            rest = bits_of(engine, data, 5)
         left, top = x + (part & 1) * side, y + (part >> 1) * side
-        mode = _luma_mode(
+        mode = luma_mode(
             grid, form, left, top, has_left or part & 1 == 1, has_above or part > 1, choice, rest
         )  # fmt: skip
         state[1 + part] = mode
@@ -368,11 +170,11 @@ def _intra_modes(
     for part in range(0 if not form.chroma_format else count if form.chroma_format == 3 else 1):
         choice = 4
         if decision(engine, data, contexts, _CHROMA_MODE):
-            choice = _bits(engine, data, 2)
+            choice = bits_of(engine, data, 2)
         luma = state[1 + part]
         mode = luma
         if choice < 4:
-            mode = _PLANAR if choice == 0 else _VERTICAL if choice == 1 else 10 if choice == 2 else _DC
+            mode = PLANAR if choice == 0 else VERTICAL if choice == 1 else 10 if choice == 2 else DC
             if mode == luma:
                 mode = 34
         state[5 + part] = _OF_422[mode] if form.chroma_format == 2 else mode
@@ -396,9 +198,9 @@ def _unit(
         )
         skipped = decision(engine, data, contexts, _SKIP + increment) == 1
     grid.skipped[y >> 3 : (y + size) >> 3, x >> 3 : (x + size) >> 3] = skipped
-    grid.modes[y >> 2 : (y + size) >> 2, x >> 2 : (x + size) >> 2] = _DC
+    grid.modes[y >> 2 : (y + size) >> 2, x >> 2 : (x + size) >> 2] = DC
     if skipped:
-        _merge_index(engine, data, contexts, form.candidates)
+        merge_index(engine, data, contexts, form.candidates)
         return True
     intra = form.kind == INTRA or decision(engine, data, contexts, _MODE) == 1
     smallest = log2 == form.min_block_log2
@@ -438,7 +240,7 @@ def _unit(
                 high = size // 4 if part == parts - 4 else size * 3 // 4
             elif parts:
                 wide = size // 4 if part == parts - 6 else size * 3 // 4
-            merged = _prediction(engine, data, contexts, form, wide, high, depth)
+            merged = read_prediction(engine, data, contexts, form, wide, high, depth)
             if merged < 0:
                 return False
         if not (parts == 0 and merged) and not decision(engine, data, contexts, _HAS_RESIDUAL):
@@ -516,7 +318,7 @@ def read_segment(
             known = columns > 1 and here >= columns and grid.slices[here - columns + 1] == slice_address
             contexts[:] = of_row if known else fresh
         if form.luma_offsets or form.chroma_offsets:
-            _offsets(engine, data, contexts, form, left, above)
+            read_offsets(engine, data, contexts, form, left, above)
         x, y = column << form.tree_log2, here // columns << form.tree_log2
         if not _tree(engine, data, contexts, form, grid, state, x, y, left, above, length):
             return ILLEGAL, here

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from halsie_ros.video.cabac import padded
+from halsie_ros.video.h264_elements import INTRA
 from halsie_ros.video.h264_ends import contexts_at
-from halsie_ros.video.h264_macroblocks import INTRA, Grid, read_slice
+from halsie_ros.video.h264_macroblocks import Grid, read_slice
 
 
 def warm() -> None:
