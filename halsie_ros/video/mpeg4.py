@@ -105,6 +105,9 @@ class Mpeg4Reader:
         ticks = bits.bits(self._tick_bits())
         if ticks >= self._resolution:
             raise BitstreamError(f"VOP time is {ticks} of {self._resolution} ticks: the packet is damaged")
+        bits.flag()
+        if not bits.flag():
+            return self._not_coded(kind, passed, ticks)
         sight = Sight(
             kind=kind, starts=kind == "I", reference=kind != "B", size=self._size, wrap=self._resolution
         )  # fmt: skip
@@ -116,12 +119,25 @@ class Mpeg4Reader:
             elif self._before_last is not None and sight.time < self._before_last:
                 sight.missing = "the reference VOP before a B-VOP"
             return sight
-        self._previous_second = self._second
-        self._second += passed
-        sight.time = self._second * self._resolution + ticks
+        sight.time = self._advance(passed, ticks)
         if self._last is not None and sight.time <= self._last and kind == "P":
             sight.missing = "VOP: its time does not move on"
         self._before_last, self._last = self._last, sight.time
+        return sight
+
+    def _advance(self, passed: int, ticks: int) -> int:
+        """The time of a VOP that is no B-VOP; moves the clock on."""
+        self._previous_second = self._second
+        self._second += passed
+        return self._second * self._resolution + ticks
+
+    def _not_coded(self, kind: str, passed: int, ticks: int) -> Sight:
+        """A VOP without a picture: the last one stays, or (its time does not move on) it stands in for a B-VOP that was
+        packed with the P-VOP before."""
+        sight = Sight(kind="")
+        if kind != "B" and (self._last is None or (self._second + passed) * self._resolution + ticks > self._last):
+            sight.time = self._advance(passed, ticks)
+            self._before_last, self._last = self._last, sight.time
         return sight
 
 

@@ -47,7 +47,8 @@ class Bounds:
 CHECKED = Bounds(factor=6.0, floor=1.0, share=0.15)
 UNCHECKED = Bounds(factor=4.0, floor=1.0, share=1.0)
 # A smaller excess will do where block edges stand out more than before as well, by a factor and a floor: in any
-# picture, and in I-frames, whose damage spreads within them.
+# picture, and in I-frames, whose damage spreads within them; their edges are sharper than a P-frame's in any case, so
+# that they are held against those of the I-frame before as well.
 _FACTOR, _FLOOR = 2.0, 0.3
 _EDGE_FACTOR, _EDGE_FLOOR = 1.5, 5.0
 _INTRA_FACTOR, _INTRA_FLOOR = 0.25, 0.1
@@ -62,6 +63,7 @@ class Plausibility:
         self._usual: deque[float] = deque(maxlen=_REMEMBERED)
         self._before: np.ndarray | None = None
         self._luma: np.ndarray | None = None
+        self._intra_edges = 0.0
 
     def check(self, luma: np.ndarray, *, follows: bool, intra: bool = False) -> str:
         """Says why a picture is implausible; "" where it is not.
@@ -76,6 +78,9 @@ class Plausibility:
         means = _block_means(luma, side)
         before, self._before = self._before, means
         last, self._luma = self._luma, luma
+        skip = side // CELL
+        edges = _edge_excess(luma, skip) if intra else 0.0
+        last_intra, self._intra_edges = self._intra_edges, edges or self._intra_edges
         if not follows or before is None or last is None or before.shape != means.shape or not means.size:
             return ""
         excess, share = _excess(before, means)
@@ -85,13 +90,13 @@ class Plausibility:
             return ""
         usual = known[len(known) // _OUTLIERS]
         odd = excess > self._bounds.factor * usual + self._bounds.floor
-        skip = side // CELL
         if not odd and excess > _FACTOR * usual + _FLOOR:
             odd = _edge_excess(luma, skip) > _EDGE_FACTOR * _edge_excess(last, skip) + _EDGE_FLOOR
         if not odd and intra and excess > _INTRA_FACTOR * usual + _INTRA_FLOOR:
-            odd = _edge_excess(luma, skip) > _INTRA_EDGE_FACTOR * _edge_excess(last, skip) + _INTRA_EDGE_FLOOR
+            odd = edges > _INTRA_EDGE_FACTOR * max(_edge_excess(last, skip), last_intra) + _INTRA_EDGE_FLOOR
         if not odd:
             return ""
+        self._intra_edges = last_intra
         return f"blocks differ from those before by {excess:.1f} grey levels, {usual:.1f} is usual"
 
 

@@ -16,7 +16,8 @@ class Sight:
     """What the headers of one packet say.
 
     Attributes:
-        kind: "I", "P", "B" or "?"; "" for a packet of parameter sets alone.
+        kind: "I", "P", "B" or "?"; "" for a packet without a picture: parameter sets alone, or (with a `time`) the word
+            that the last picture stays.
         starts: decoding can start cleanly here (later pictures in output order need nothing earlier).
         recovers_in: pictures until an intra refresh is complete, None where none begins here.
         reference: later pictures may refer to this one.

@@ -46,6 +46,7 @@ class _Tag:
     time: int
     sight: Sight
     reason: str
+    number: int = 0
     complaint: str = ""
     proven: bool | None = None
 
@@ -103,12 +104,14 @@ class PacketStream:
         self._size: tuple[int, int] | None = None
         self._broken = "joined: no I-frame has come yet"
         self._paused = ""  # as _broken, but noticed in output order
+        self._paused_at: _Tag | None = None
         self._looks = Plausibility()
         self._follows = False
         self._refresh: int | None = None
         self._leading_until: int | None = None
         self._late_run = 0
         self._failed_proofs = 0
+        self._stays: deque[tuple[int, int]] = deque(maxlen=_MOST_HELD)  # times at which a coder sent no picture
         self._since_start = 0
         self._number = 0
         self._tags: dict[int, _Tag] = {}
@@ -160,8 +163,8 @@ class PacketStream:
             self._ticks.restart()
         self._reorders |= self._newest is not None and time < self._newest
         self._newest = time if self._newest is None else max(time, self._newest)
-        tag = _Tag(packet, time, sight, self._judge(sight, time, data))
         self._number += 1
+        tag = _Tag(packet, time, sight, self._judge(sight, time, data), self._number)
         self._tags[self._number] = tag
         self._tags.pop(self._number - _MOST_TAGS, None)
         decoded = decoder.decode(data, self._number)
@@ -199,7 +202,7 @@ class PacketStream:
     def _break_late(self, tag: _Tag, cause: str, reason: str) -> str:
         """As `_break`, for what shows in the picture alone: pictures decoded meanwhile are affected too."""
         if _spreads(tag.sight):
-            self._paused = self._paused or reason
+            self._pause_at(tag, self._paused or reason)
         return self._break(cause, reason, spreads=_spreads(tag.sight))
 
     def _decoder_for(self, packet: Packet) -> tuple[Decoder, list[VideoFrame]]:
@@ -247,6 +250,8 @@ class PacketStream:
         """Moves the trust on, in decoding order; gives the reason why this packet's picture is untrusted."""
         if not sight.kind:
             self._confirm_sets(sight, data)
+            if sight.time is not None:
+                self._stays.append((time, sight.time))
             return self._broken
         self._since_start = 0 if sight.starts else self._since_start + 1
         if self._since_start == _ENDLESS:
@@ -365,11 +370,16 @@ class PacketStream:
     def _follow_time(self, tag: _Tag) -> str:
         """Looks for a pause before a picture, in output order; gives the reason why it is untrusted."""
         sight = tag.sight
+        while self._stays and self._stays[0][0] < tag.time:  # the picture before stayed: nothing is missing
+            time, ticks = self._stays.popleft()
+            self._ticks.push(ticks)
+            if self._true_pts:
+                self._times.push(time)
         if self._true_pts:
             self._times.push(tag.time)
         if sight.time is not None:
             self._ticks.push(sight.time)
-        if sight.starts:
+        if sight.starts and not self._outlives(self._paused_at, tag):
             self._paused = ""
         if sight.starts or sight.kind == "I":
             return ""
@@ -377,7 +387,7 @@ class PacketStream:
             return self._paused
         pause = self._pause(sight)
         if pause:
-            self._paused = f"lost: {pause} pictures are missing before this one, by its time"
+            self._pause_at(tag, f"lost: {pause} pictures are missing before this one, by its time")
             self.counts["lost"] += 1
             self._refresh = None
             return self._paused
@@ -385,6 +395,15 @@ class PacketStream:
         if not (sight.counted or sight.checked or settled):
             return "unsettled: the stream's interval is not known yet, a loss would go unnoticed"
         return ""
+
+    def _pause_at(self, tag: _Tag, reason: str) -> None:
+        self._paused, self._paused_at = reason, tag
+
+    @staticmethod
+    def _outlives(paused: _Tag | None, start: _Tag) -> bool:
+        """Whether what was noticed at a picture comes after a start, though that is given out later: a lost start makes
+        the next group's B-pictures look as if they belonged before the last start."""
+        return paused is not None and paused.number > start.number and paused.time > start.time
 
     def _pause(self, sight: Sight) -> int:
         """Pictures missing before this one by the packets' times and the stream's own.
