@@ -21,7 +21,8 @@ from torch import nn
 from halsie_ros.cli.output import write_json
 from training.export import load
 from training.loop import train
-from training.segmentation import SegmentationConfig, SegmentationTask, mean_iou, run_clip
+from training.segmentation import SegmentationTask, mean_iou, run_clip
+from training.segmentation_config import SegmentationConfig
 
 MEASURES = {
     "both": (("frames", "events"), 0),

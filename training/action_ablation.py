@@ -29,7 +29,7 @@ from training.networks.compressed_video import MODALITIES, CompressedVideoNet
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "whole": {},
-    "I-frames less the one before": {"difference": True},
+    "I-frames without what changed": {"difference": False},
     "plain LIF": {"neuron": "lif"},
     "no spiking": {"neuron": "analogue"},
     "attention apart": {"attention": "separate"},

@@ -79,6 +79,7 @@ def make_item(
     bins: int,
     bin_us: int,
     cell: int = 4,
+    clean: bool = False,
 ) -> dict[str, Tensor]:
     """A training item of T steps.
 
@@ -86,7 +87,8 @@ def make_item(
         ``frames (T, 3, h, w)`` RGB 0 … 1, ``events (T, 2*bins, h, w)``, ``dt_us (T,)``, ``frame_valid (T,)``,
         ``continues (T,)``: 1 where a step goes on from the one before, and ``shares (T, classes, h/cell, w/cell)``:
         the share of each class in a cell of ``cell`` x ``cell`` pixels, adding up to less than 1 where pixels have no
-        label, to 0 in steps without one.
+        label, to 0 in steps without one. With `clean`, too, ``clean (T, 3, h, w)``: the frames as they would be without
+        damage or loss.
     """
     height, width = config.crop
     views = [View.random(sample.frames.shape[1:3], config, random)] * config.steps
@@ -100,6 +102,7 @@ def make_item(
     frames = torch.zeros(config.steps, 3, height, width)
     events = torch.zeros(config.steps, 2 * bins, height, width)
     shares = torch.zeros(config.steps, classes, height // cell, width // cell)
+    undamaged = torch.zeros_like(frames) if clean else None
     damage = Damage.random(sample, random) if random.random() < config.damage else None
     colours = random_colours(config.jitter, random) if config.jitter else None
     for k, ((start, end, index), view) in enumerate(zip(windows, views)):
@@ -111,12 +114,16 @@ def make_item(
         if index is None:
             continue
         shares[k] = class_shares(view.labels(sample.labels[index]), classes, cell)
+        if not seen[k] and undamaged is None:
+            continue
+        image = view.image(sample.frames[index])
+        if colours is not None:
+            image = np.stack([colours[channel][image[:, :, channel]] for channel in range(3)], 2)
+        if undamaged is not None:
+            undamaged[k] = torch.from_numpy(image).permute(2, 0, 1) / 255
         if seen[k]:
-            image = view.image(sample.frames[index])
-            if colours is not None:
-                image = np.stack([colours[channel][image[:, :, channel]] for channel in range(3)], 2)
             frames[k] = torch.from_numpy(damage.apply(image, random) if damage else image).permute(2, 0, 1) / 255
-    return {
+    item = {
         "frames": frames,
         "events": events,
         "dt_us": torch.tensor([float(end - start) for start, end, _ in windows]),
@@ -124,6 +131,7 @@ def make_item(
         "continues": torch.tensor([float(k not in (0, turn)) for k in range(config.steps)]),
         "shares": shares,
     }
+    return item if undamaged is None else {**item, "clean": undamaged}
 
 
 def cut_windows(

@@ -213,7 +213,7 @@ def _save_whole(path: Path, sample: Sample) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; see the module's text."""
-    from training.segmentation import SegmentationConfig
+    from training.segmentation_config import SegmentationConfig
 
     parser = argparse.ArgumentParser(description="Write a config's clips to a folder.")
     parser.add_argument("config", type=Path)

@@ -24,7 +24,8 @@ from training.clips import ClipSource, PackedClips
 from training.export import BIN_US
 from training.loop import LoopConfig, learning_rate
 from training.networks.halsie import HalsieStream
-from training.segmentation import SegmentationConfig, SegmentationTask
+from training.segmentation import SegmentationTask
+from training.segmentation_config import SegmentationConfig
 
 STRIDE = 8
 """Of the memory and its displacements."""

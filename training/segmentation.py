@@ -6,134 +6,23 @@ python -m training.segmentation training/configs/halsie_scene.yaml --run runs/sc
 from __future__ import annotations
 
 import argparse
-import dataclasses
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-import yaml
 from torch import Tensor, nn
 
 from halsie_ros.events.voxel import bin_counts
-from halsie_ros.segmentation.labels import CLASS_SETS
 from training.augment import AugmentConfig, cut_windows, make_item
-from training.clips import SourceConfig
 from training.export import BIN_US
-from training.loop import LoopConfig, train
-from training.networks.halsie import HalsieStream, StreamConfig, warp
-
-
-@dataclass(frozen=True)
-class SegmentationConfig:
-    """A training recipe.
-
-    Attributes:
-        class_set: name in `halsie_ros.segmentation.labels`.
-        network: see `StreamConfig`.
-        train: clips to train on.
-        validation: clips to validate on.
-        validation_stride: every how manyth validation clip is used.
-        augment: see `AugmentConfig`.
-        loop: see `LoopConfig`.
-        card: the model card's data, licence, commercial_use, recipe and inputs.
-        imagenet: MobileNetV2 weights to start the frame branch from, "" for none.
-        start: checkpoint whose average the network starts from, "" for none.
-        class_weights: classes weigh ``share ** -class_weights`` (0: all the same), by their share of `train`.
-        overlap: weight of ``1 - soft IoU``, the mean over each item's classes, beside the cross entropy.
-        motion: weight of the difference between each step's labels and the last ones moved as the memory is moved.
-        loss_stride: the losses compare scores and labels in cells of 4x4 pixels, or of 2x2 or 1x1 after the scores were
-            brought to that size as deployment does: what is thinner than half a cell never wins a cell.
-        frozen_norms: batch norms keep their running statistics (for comparisons across numbers of processes).
-    """
-
-    class_set: str
-    network: StreamConfig
-    train: SourceConfig
-    validation: SourceConfig
-    augment: AugmentConfig
-    loop: LoopConfig
-    card: dict[str, Any] = field(default_factory=dict)
-    validation_stride: int = 1
-    imagenet: str = ""
-    start: str = ""
-    class_weights: float = 0.25
-    overlap: float = 0.0
-    motion: float = 0.0
-    loss_stride: int = 4
-    frozen_norms: bool = False
-
-    def __post_init__(self) -> None:
-        if self.class_set not in CLASS_SETS:
-            raise ValueError(f"class_set is {self.class_set!r}: give one of {', '.join(CLASS_SETS)}")
-        if self.network.classes != len(CLASS_SETS[self.class_set]):
-            raise ValueError(
-                f"network.classes is {self.network.classes}, {self.class_set} has {len(CLASS_SETS[self.class_set])}"
-            )
-        if self.imagenet and self.start:
-            raise ValueError("imagenet and start both give first weights: keep one")
-        if self.validation_stride < 1 or not 0 <= self.class_weights <= 1:
-            raise ValueError("validation_stride must be at least 1 and class_weights between 0 and 1")
-        if self.overlap < 0 or self.motion < 0:
-            raise ValueError(f"overlap is {self.overlap}, motion {self.motion}: give 0 for none or more")
-        if self.loss_stride not in (1, 2, 4):
-            raise ValueError(f"loss_stride is {self.loss_stride}: give 1, 2 or 4")
-        missing = {"data", "licence", "commercial_use", "recipe", "inputs"} - set(self.card)
-        if missing:
-            raise ValueError(f"card lacks {', '.join(sorted(missing))}")
-        if tuple(self.card["inputs"]) != self.augment.inputs:
-            raise ValueError(f"card.inputs is {self.card['inputs']}, augment.inputs {list(self.augment.inputs)}")
-
-    @classmethod
-    def load(cls, path: Path, changes: Sequence[str] = ()) -> SegmentationConfig:
-        """Reads a YAML file, with changes like "loop.steps=6000"; an unknown key is refused."""
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        for change in changes:
-            place, equals, value = change.partition("=")
-            *parts, name = place.split(".")
-            if not equals:
-                raise ValueError(f"--set {change}: give PART.NAME=VALUE, e.g. loop.steps=6000")
-            inner = values
-            for part in parts:
-                inner = inner.setdefault(part, {})
-            inner[name] = yaml.safe_load(value)
-        return build(cls, values, str(path))
-
-
-PARTS = {
-    "network": StreamConfig,
-    "train": SourceConfig,
-    "validation": SourceConfig,
-    "augment": AugmentConfig,
-    "loop": LoopConfig,
-}
-
-
-def build(kind: Any, values: dict[str, Any], where: str) -> Any:
-    """A dataclass from a mapping, parts included.
-
-    Raises:
-        ValueError: a key that the dataclass does not have, one that it needs, or a value it refuses.
-    """
-    names = {one.name for one in dataclasses.fields(kind)}
-    if unknown := set(values) - names:
-        raise ValueError(f"{where}: unknown {', '.join(sorted(unknown))}; known are {', '.join(sorted(names))}")
-    parts = PARTS if kind is SegmentationConfig else {}
-    filled = {
-        name: build(parts[name], value, f"{where}: {name}") if name in parts else _tuples(value)
-        for name, value in values.items()
-    }
-    try:
-        return kind(**filled)
-    except TypeError as error:
-        raise ValueError(f"{where}: {error}") from error
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+from training.loop import train
+from training.losses import lesson, motion_error, soft_iou
+from training.networks.halsie import HalsieStream
+from training.networks.teacher import Teacher
+from training.segmentation_config import SegmentationConfig
 
 
 class SegmentationTask:
@@ -153,6 +42,11 @@ class SegmentationTask:
         self._clips = config.train.open()
         self._validation = config.validation.open()
         self._weights = self._class_weights()
+        self._teacher: Teacher | None = None
+        if config.teacher:
+            self._teacher = Teacher(config.network).to(memory_format=torch.channels_last).eval().requires_grad_(False)
+            saved = torch.load(config.teacher, map_location="cpu", weights_only=True)
+            self._teacher.load_state_dict(saved["average"])
 
     def __len__(self) -> int:
         return len(self._clips)
@@ -164,12 +58,14 @@ class SegmentationTask:
         return make_item(
             sample, self.config.augment, random,
             classes=network.classes, bins=network.bins, bin_us=BIN_US, cell=self.config.loss_stride,
+            clean=self._teacher is not None,
         )  # fmt: skip
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         """Cross entropy against the classes' shares in each cell, averaged over each item's labelled area; what the
-        classes' soft intersections over unions lack (Rahman and Wang, 2016; per item: our choice); and what moving
-        the memory leaves wrong."""
+        classes' soft intersections over unions lack (Rahman and Wang, 2016; per item: our choice); what the teacher
+        says of the undamaged frames, where there is one (Hinton et al., 2015); and what moving the memory leaves wrong.
+        """
         frames, events, dt_us, valid, shares, continues = (
             batch[name].transpose(0, 1) for name in ("frames", "events", "dt_us", "frame_valid", "shares", "continues")
         )
@@ -177,6 +73,7 @@ class SegmentationTask:
         steps, items = events.shape[:2]
         shares = shares.flatten(0, 1)
         scores = scores.float()
+        quarter = scores
         if self.config.loss_stride < 4:
             scores = F.interpolate(scores, scale_factor=4 / self.config.loss_stride, mode="bilinear")
         log_likelihood = F.log_softmax(scores, 1)
@@ -186,6 +83,10 @@ class SegmentationTask:
         loss = (per_step.sum(0) / area.sum(0).clamp(min=1.0)).mean()
         if self.config.overlap:
             loss = loss + self.config.overlap * (1 - soft_iou(log_likelihood.exp(), shares, items).mean())
+        if self._teacher is not None:
+            loss = loss + self.config.lesson * lesson(
+                quarter, batch["clean"].transpose(0, 1).flatten(0, 1), self._teacher.to(scores.device)
+            )
         if self.config.motion:
             known = F.avg_pool2d(shares, 8 // self.config.loss_stride).unflatten(0, (steps, items))
             loss = loss + self.config.motion * motion_error(known, moves.unflatten(0, (steps, items)), continues).mean()
@@ -217,53 +118,6 @@ class SegmentationTask:
                 counts += np.bincount(label[label < len(counts)], minlength=len(counts))
         weights = np.maximum(counts / counts.sum(), 1e-3) ** -self.config.class_weights
         return torch.from_numpy((weights / weights.mean()).astype(np.float32))
-
-
-def soft_iou(predicted: Tensor, shares: Tensor, items: int) -> Tensor:
-    """Soft intersection over union of each item, the mean over the classes that occur in it.
-
-    Args:
-        predicted: class probabilities ``(T*B, C, h, w)``.
-        shares: true shares of the classes, adding up to less than 1 where there is no label, of the same shape.
-        items: B.
-
-    Returns:
-        ``(B,)``; 1 for an item without any label.
-    """
-    both = (predicted * shares).sum((2, 3))
-    either = (predicted * shares.sum(1, keepdim=True)).sum((2, 3)) + shares.sum((2, 3)) - both
-    both, either, present = (one.view(-1, items, one.shape[1]).sum(0) for one in (both, either, shares.sum((2, 3))))
-    occurs = (present > 0).float()
-    iou = occurs * both / either.clamp(min=1e-6)
-    return torch.where(occurs.sum(1) > 0, iou.sum(1) / occurs.sum(1).clamp(min=1), 1.0)
-
-
-def motion_error(shares: Tensor, moves: Tensor, continues: Tensor) -> Tensor:
-    """How far labels that are moved along with the memory miss the present labels.
-
-    Args:
-        shares: of the classes at the memory's stride, ``(T, B, C, h, w)``, 0 where there is no label.
-        moves: where each cell comes from, ``(T, B, 2, h, w)``, see `training.networks.halsie.warp`.
-        continues: 1 where a step goes on from the one before, 0 where it does not, ``(T, B)``.
-
-    Returns:
-        ``(B,)``: the mean absolute difference over cells that change or should, times the classes; in steps without a
-        label the last ones move on.
-    """
-    carried, valid = shares[0], (shares[0].sum((1, 2, 3)) > 0).float()
-    error, weight = shares.new_zeros(shares.shape[1]), shares.new_zeros(shares.shape[1])
-    for now, move, goes_on in zip(shares[1:], moves[1:].float(), continues[1:]):
-        before, carried = carried, warp(carried, move)
-        labelled = (now.sum((1, 2, 3)) > 0).float()
-        both = ((now.sum(1) > 0.99) & (before.sum(1) > 0.99)).float()
-        area = ((now - before).abs().sum(1) > 0.02).float() * both
-        counts = labelled * valid * goes_on
-        error = error + counts * (area * (carried - now).abs().sum(1)).sum((1, 2))
-        weight = weight + counts * area.sum((1, 2))
-        known = labelled.view(-1, 1, 1, 1)
-        carried = known * now + (1 - known) * carried
-        valid = torch.maximum(labelled, valid * goes_on)
-    return error / weight.clamp(min=1.0)
 
 
 class FrozenNorms(nn.Module):

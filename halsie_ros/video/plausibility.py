@@ -90,10 +90,15 @@ class Plausibility:
             return ""
         usual = known[len(known) // _OUTLIERS]
         odd = excess > self._bounds.factor * usual + self._bounds.floor
-        if not odd and excess > _FACTOR * usual + _FLOOR:
-            odd = _edge_excess(luma, skip) > _EDGE_FACTOR * _edge_excess(last, skip) + _EDGE_FLOOR
-        if not odd and intra and excess > _INTRA_FACTOR * usual + _INTRA_FLOOR:
-            odd = edges > _INTRA_EDGE_FACTOR * max(_edge_excess(last, skip), last_intra) + _INTRA_EDGE_FLOOR
+        if odd or excess <= min(_FACTOR * usual + _FLOOR, _INTRA_FACTOR * usual + _INTRA_FLOOR if intra else np.inf):
+            pass
+        else:
+            edges = edges if intra else _edge_excess(luma, skip)
+            edges_before = max(_edge_excess(last, skip), last_intra if intra else 0.0)
+            if excess > _FACTOR * usual + _FLOOR:
+                odd = edges > _EDGE_FACTOR * edges_before + _EDGE_FLOOR
+            if not odd and intra:
+                odd = edges > _INTRA_EDGE_FACTOR * edges_before + _INTRA_EDGE_FLOOR
         if not odd:
             return ""
         self._intra_edges = last_intra

@@ -12,7 +12,7 @@ pytest.importorskip("snntorch")
 from halsie_ros.cli.output import write_json  # noqa: E402
 from training import ablation  # noqa: E402
 from training.networks.halsie import HalsieStream, StreamConfig  # noqa: E402
-from training.segmentation import SegmentationConfig  # noqa: E402
+from training.segmentation_config import SegmentationConfig  # noqa: E402
 
 
 def test_variants_differ_in_one_thing_each(repository):

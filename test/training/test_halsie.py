@@ -100,6 +100,7 @@ def test_ablations_train(config):
 
 def test_imagenet_stages_take_torchvision_weights(shared_data):
     from training.networks.layers import MobileStages
+    from training.networks.teacher import Teacher
 
     stages = MobileStages()
     path = shared_data / "weights" / "mobilenet_v2_imagenet_fp16.pth"
@@ -109,6 +110,9 @@ def test_imagenet_stages_take_torchvision_weights(shared_data):
     source = torch.load(path, weights_only=True)
     assert torch.equal(stages.eighth[2].layers[2].conv.weight.half(), source["features.6.conv.2.weight"])
     assert torch.equal(stages.quarter[0].norm.running_var.half(), source["features.0.1.running_var"])
+    teacher = Teacher(StreamConfig())
+    teacher.load_imagenet(path)
+    assert torch.equal(teacher.stages[17].layers[2].norm.weight.half(), source["features.17.conv.3.weight"])
 
 
 def test_a_displacement_that_starts_at_zero_learns():

@@ -16,7 +16,12 @@ from halsie_ros.events import Events  # noqa: E402
 from training.augment import class_shares  # noqa: E402
 from training.clips import PackedClips, SourceConfig, load_clip, pack, save_clip  # noqa: E402
 from training.loop import train  # noqa: E402
-from training.segmentation import SegmentationConfig, SegmentationTask, mean_iou, motion_error, run_clip, soft_iou  # noqa: E402
+from training.losses import lesson, motion_error, soft_iou  # noqa: E402
+from training.networks.halsie import StreamConfig  # noqa: E402
+from training.networks.teacher import Teacher  # noqa: E402
+from training.segmentation import SegmentationTask, mean_iou, run_clip  # noqa: E402
+from training.segmentation_config import SegmentationConfig  # noqa: E402
+from training.teacher import TeacherTask  # noqa: E402
 
 RECIPE = {
     "class_set": "ddd17_6",
@@ -125,6 +130,8 @@ def test_the_recipes_of_the_repository_are_read(repository):
         ({"network": {"classes": 11}}, "network.classes is 11, ddd17_6 has 6"),
         ({"class_set": "moon"}, "class_set is 'moon'"),
         ({"imagenet": "a", "start": "b"}, "keep one"),
+        ({"teacher": "a"}, "give both"),
+        ({"lesson": 1.0}, "give both"),
         ({"train": {**RECIPE["train"], "root": "somewhere"}}, "only data sets have a root"),
         ({"overlap": -1}, "overlap is -1"),
         ({"loss_stride": 3}, "give 1, 2 or 4"),
@@ -296,3 +303,50 @@ def test_training_streets_and_validation_streets_differ():
     assert seen[0].frames.shape == (1, 260, 346, 3) and len(seen[0].events) > 100
     with pytest.raises(ValueError, match="give train or validation"):
         SceneClips("demo", 1, 1)
+
+
+STILLS = {
+    "augment": {
+        "crop": [64, 64], "scale": [1.0, 1.0], "steps": 1, "inputs": ["frames"], "damage": 1.0, "cut": 0.0,
+        "only_frames": 0.0, "only_events": 0.0, "blackout": 0.0, "drop": 0.0,
+    },
+    "card": {**RECIPE["card"], "inputs": ["frames"]},
+}  # fmt: skip
+
+
+def test_a_teacher_learns_and_a_network_learns_from_it(recipe, tmp_path):
+    path = tmp_path / "stills.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(recipe.read_text()), **STILLS}))
+    config = SegmentationConfig.load(path)
+    task = TeacherTask(config)
+    before = task.validate(task.network.eval())["miou"]
+    train(task, config.loop, tmp_path / "teacher")
+    saved = torch.load(tmp_path / "teacher" / "last.pt", weights_only=True)
+    task.network.load_state_dict(saved["average"])
+    assert task.validate(task.network.eval())["miou"] > before
+    teacher = str(tmp_path / "teacher" / "last.pt")
+    pupil = SegmentationTask(SegmentationConfig.load(path, [f"teacher={teacher}", "lesson=1.0"]))
+    item = pupil.item(0, np.random.default_rng(3))
+    assert (item["clean"] - item["frames"]).abs().mean() > 0.02  # damage: 1.0
+    batch = {name: torch.stack([one, one]) for name, one in item.items()}
+    alone = SegmentationTask(config).loss(pupil.network, batch)[0]
+    assert pupil.loss(pupil.network, batch)[0] > alone
+    with pytest.raises(ValueError, match="single frames"):
+        TeacherTask(SegmentationConfig.load(recipe))
+
+
+def test_the_lesson_is_the_difference_from_the_teacher_where_there_is_a_frame():
+    torch.manual_seed(0)
+    teacher = Teacher(StreamConfig(classes=4)).eval()
+    clean = torch.rand(2, 3, 64, 64)
+    clean[1] = 0
+    with torch.no_grad():
+        wanted = teacher.frame(clean)
+    assert wanted.shape == (2, 4, 16, 16)
+    other = wanted + torch.randn(2, 4, 16, 16)
+    other[0] = wanted[0]
+    assert float(lesson(other, clean, teacher)) == pytest.approx(0, abs=1e-6)
+    other[0] += torch.randn(4, 16, 16)
+    p = torch.softmax(wanted[0], 0)
+    expected = (p * (p.log() - torch.log_softmax(other[0], 0))).sum(0).mean()
+    assert float(lesson(other, clean, teacher)) == pytest.approx(float(expected), rel=1e-4)

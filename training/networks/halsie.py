@@ -164,15 +164,8 @@ class HalsieStream(nn.Module):
         nn.init.zeros_(self.flow[1].bias)
 
     def frame(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """The frame graph: RGB in 0 … 1, ``(N, 3, H, W)``, to features at strides 4 and 8.
-
-        The image is brought to zero mean and unit spread by its own statistics (of every 8th pixel): a dark or
-        over-exposed frame meets the same features as a good one (our choice; ImageNet's constants would not do that).
-        """
-        sample = image[:, :, ::8, ::8]
-        mean = sample.mean((1, 2, 3), keepdim=True)
-        spread = ((sample - mean) ** 2).mean((1, 2, 3), keepdim=True).sqrt()
-        return self.frame_branch((image - mean) * (1.0 / (spread + 0.01)))
+        """The frame graph: RGB in 0 … 1, ``(N, 3, H, W)``, to features at strides 4 and 8."""
+        return self.frame_branch(normalised(image))
 
     def step(
         self,
@@ -248,6 +241,18 @@ class HalsieStream(nn.Module):
             quarter.new_zeros(len(frames), *quarter.shape[1:]).index_copy(0, rows, quarter),
             eighth.new_zeros(len(frames), *eighth.shape[1:]).index_copy(0, rows, eighth),
         )
+
+
+def normalised(image: Tensor) -> Tensor:
+    """``(N, 3, H, W)`` brought to zero mean and unit spread by each picture's own statistics (of every 8th pixel).
+
+    A dark or over-exposed frame meets the same features as a good one (our choice; ImageNet's constants would not do
+    that).
+    """
+    sample = image[:, :, ::8, ::8]
+    mean = sample.mean((1, 2, 3), keepdim=True)
+    spread = ((sample - mean) ** 2).mean((1, 2, 3), keepdim=True).sqrt()
+    return (image - mean) * (1.0 / (spread + 0.01))
 
 
 def warp(features: Tensor, move: Tensor) -> Tensor:

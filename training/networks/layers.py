@@ -97,20 +97,28 @@ class MobileStages(nn.Module):
         return quarter, self.eighth(quarter)
 
     def load_imagenet(self, path: Path) -> None:
-        """Copies the first stages from a MobileNetV2 checkpoint with torchvision's names (any float type).
+        """Starts from a MobileNetV2 checkpoint with torchvision's names."""
+        load_imagenet(self, path)
 
-        Both lists name the same layers in the same order, so that tensors pair by position; shapes are checked.
-        """
-        source = torch.load(path, map_location="cpu", weights_only=True)
-        ours = self.state_dict()
-        names = [name for name in source if name.startswith("features.")][: len(ours)]
-        for mine, theirs in zip(ours, names):
-            if ours[mine].shape != source[theirs].shape:
-                raise ValueError(
-                    f"{path}: {theirs} has shape {tuple(source[theirs].shape)}, {mine} needs "
-                    f"{tuple(ours[mine].shape)}: give torchvision's MobileNetV2 weights"
-                )
-        self.load_state_dict({mine: source[theirs].to(ours[mine].dtype) for mine, theirs in zip(ours, names)})
+
+def load_imagenet(stages: nn.Module, path: Path) -> None:
+    """Copies the first stages from a MobileNetV2 checkpoint with torchvision's names (any float type).
+
+    Both lists name the same layers in the same order, so that tensors pair by position.
+
+    Raises:
+        ValueError: a tensor's shape differs.
+    """
+    source = torch.load(path, map_location="cpu", weights_only=True)
+    ours = stages.state_dict()
+    names = [name for name in source if name.startswith("features.")][: len(ours)]
+    for mine, theirs in zip(ours, names):
+        if ours[mine].shape != source[theirs].shape:
+            raise ValueError(
+                f"{path}: {theirs} has shape {tuple(source[theirs].shape)}, {mine} needs "
+                f"{tuple(ours[mine].shape)}: give torchvision's MobileNetV2 weights"
+            )
+    stages.load_state_dict({mine: source[theirs].to(ours[mine].dtype) for mine, theirs in zip(ours, names)})
 
 
 class Mixer(nn.Module):
