@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numba
 import numpy as np
@@ -34,6 +36,8 @@ class AugmentConfig:
         drop: probability that a clip loses single frames (each with 0.3).
         damage: probability that a clip's frames are damaged: dark, over-exposed or blurred alike.
         turn: probability that the clip's first steps show another view, so that a frame overrules the memory.
+        album: probability that every step of a clip shows another picture, without events: more pictures are seen per
+            batch, and frames learn to overrule the memory.
         jitter: spread of a clip's random gamma, brightness and colour (natural logarithm), 0 for none.
     """
 
@@ -48,6 +52,7 @@ class AugmentConfig:
     drop: float = 0.1
     damage: float = 0.4
     turn: float = 0.0
+    album: float = 0.0
     jitter: float = 0.0
 
     def __post_init__(self) -> None:
@@ -56,8 +61,11 @@ class AugmentConfig:
         object.__setattr__(self, "inputs", tuple(self.inputs))
         if not self.inputs or set(self.inputs) - {"frames", "events"}:
             raise ValueError(f"augment.inputs is {self.inputs}: give frames, events or both")
-        if not 0 <= self.turn <= 1:
-            raise ValueError(f"augment.turn is {self.turn}: give a probability")
+        for name in ("turn", "album"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"augment.{name} is {getattr(self, name)}: give a probability")
+        if self.album and "frames" not in self.inputs:
+            raise ValueError(f"augment.album is {self.album}, but inputs has no frames: set it to 0")
         if self.jitter < 0:
             raise ValueError(f"augment.jitter is {self.jitter}: give 0 for none or more")
         if any(side % 32 for side in self.crop):
@@ -132,6 +140,19 @@ def make_item(
         "shares": shares,
     }
     return item if undamaged is None else {**item, "clean": undamaged}
+
+
+def make_album(
+    samples: Sequence[Sample], config: AugmentConfig, random: np.random.Generator, **shape: Any
+) -> dict[str, Tensor]:
+    """An item as `make_item` gives it (`shape`: its other arguments) whose steps show one clip's last frame each.
+
+    The steps do not continue each other, and there are no events.
+    """
+    alone = float("events" in config.inputs)
+    single = replace(config, steps=1, only_frames=alone, only_events=0.0, blackout=0.0, drop=0.0, turn=0.0, cut=0.0)
+    pages = [make_item(sample, single, random, **shape) for sample in samples]
+    return {name: torch.cat([page[name] for page in pages]) for name in pages[0]}
 
 
 def cut_windows(

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from halsie_ros.events.voxel import bin_counts
-from training.augment import AugmentConfig, cut_windows, make_item
+from training.augment import AugmentConfig, cut_windows, make_album, make_item
 from training.export import BIN_US
 from training.loop import train
 from training.losses import lesson, motion_error, soft_iou
@@ -53,13 +53,17 @@ class SegmentationTask:
 
     def item(self, index: int, random: np.random.Generator) -> dict[str, Tensor]:
         """See `training.loop.Task`."""
+        network, augment = self.config.network, self.config.augment
+        shape = {
+            "classes": network.classes, "bins": network.bins, "bin_us": BIN_US, "cell": self.config.loss_stride,
+            "clean": self._teacher is not None,
+        }  # fmt: skip
         sample = self._clips.sample(index, int(random.integers(1 << 30)))
-        network = self.config.network
-        return make_item(
-            sample, self.config.augment, random,
-            classes=network.classes, bins=network.bins, bin_us=BIN_US, cell=self.config.loss_stride,
-            clean=self._teacher is not None,
-        )  # fmt: skip
+        if augment.album and random.random() < augment.album:
+            others = random.integers(len(self._clips), size=augment.steps - 1)
+            pages = [sample, *(self._clips.sample(int(other), int(random.integers(1 << 30))) for other in others)]
+            return make_album(pages, augment, random, **shape)
+        return make_item(sample, augment, random, **shape)
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         """Cross entropy against the classes' shares in each cell, averaged over each item's labelled area; what the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +18,7 @@ from training.augment import (  # noqa: E402
     class_shares,
     cut_windows,
     lost_inputs,
+    make_album,
     make_item,
     random_colours,
 )
@@ -110,6 +112,22 @@ def test_an_item_holds_what_the_network_takes():
     torch.testing.assert_close(item["shares"][1:].sum(1), torch.ones(4, 16, 24))
     last_bin_on = item["events"][1:, 7]  # 39,990 us into the window: bin 3, on
     assert item["events"][1:].sum() == last_bin_on.sum()
+
+
+def test_an_album_shows_another_picture_at_every_step():
+    dim = dataclasses.replace(one_dot(), frames=one_dot().frames // 2)
+    config = AugmentConfig(crop=(64, 96), scale=(1.0, 1.0), steps=3, **NO_LOSS)
+    shape = {"classes": 5, "bins": 5, "bin_us": 10_000}
+    for inputs in (("frames", "events"), ("frames",)):
+        one = dataclasses.replace(config, inputs=inputs)
+        for seed in range(20):
+            item = make_album([one_dot(), dim, one_dot()], one, np.random.default_rng(seed), **shape)
+            brightest = (item["frames"].amax((1, 2, 3)) * 255).round().tolist()
+            assert set(brightest) <= {0, 127, 255} and brightest[1] <= 127
+            assert item["events"].abs().sum() == 0 and item["continues"].tolist() == [0, 0, 0]
+            assert item["frame_valid"].tolist() == [1, 1, 1] and item["shares"].shape == (3, 5, 16, 24)
+    with pytest.raises(ValueError, match="album"):
+        AugmentConfig(album=1.5)
 
 
 def test_a_turn_shows_another_view_before_a_frame():
