@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from training.action_data import ClipCache, ClipFiles, ClipSource, augment, collate
 from training.loop import LoopConfig, train
-from training.networks.compressed_video import ActionConfig, CompressedVideoNet
+from training.networks.action_config import ActionConfig
+from training.networks.compressed_video import CompressedVideoNet
 
 
 @dataclass

@@ -25,7 +25,8 @@ from training.action import ActionTask, Recipe, predict
 from training.action_data import Batch, ClipSource, collate
 from training.action_export import LAYERS, load
 from training.loop import train
-from training.networks.compressed_video import MODALITIES, CompressedVideoNet
+from training.networks.action_config import MODALITIES
+from training.networks.compressed_video import CompressedVideoNet
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "whole": {},

@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from halsie_ros.cli.output import write_atomically
 from halsie_ros.evaluation.energy import graph_cost
 from training.export import OPSET, _half_weights
-from training.networks.compressed_video import PLACES, ActionConfig, CompressedVideoNet
+from training.networks.action_config import PLACES, ActionConfig
+from training.networks.compressed_video import CompressedVideoNet
 
 LAYERS = ("motion1", "motion2", "residual1", "residual2")
 STATES = tuple(

@@ -153,7 +153,8 @@ def test_an_expert_moves_the_scores_towards_its_own(action_model, make_clip, tmp
 def test_a_model_that_compares_i_frames_gets_the_one_before_in_clips_and_streams(make_clip, tmp_path):
     torch = pytest.importorskip("torch")
     from training.action_export import export
-    from training.networks.compressed_video import ActionConfig, CompressedVideoNet
+    from training.networks.action_config import ActionConfig
+    from training.networks.compressed_video import CompressedVideoNet
 
     torch.manual_seed(1)
     config = ActionConfig(3, width=32, channels=8, image_channels=16, layers=1, heads=2, gops=4, difference=True)

@@ -20,7 +20,8 @@ def model(tmp_path_factory):
     torch = pytest.importorskip("torch", reason="the tiny model is exported with torch")
     pytest.importorskip("onnx", reason="the tiny model is exported with onnx")
     from training.action_export import export
-    from training.networks.compressed_video import ActionConfig, CompressedVideoNet
+    from training.networks.action_config import ActionConfig
+    from training.networks.compressed_video import CompressedVideoNet
 
     torch.manual_seed(1)
     network = CompressedVideoNet(ActionConfig(3, width=32, channels=8, image_channels=16, layers=1, heads=2, gops=4))

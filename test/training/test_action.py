@@ -9,7 +9,9 @@ from training.action import ActionTask, Recipe, main
 from training.action_data import ClipCache, augment, choose_gops, collate, mirror
 from training.action_export import export, load
 from training.loop import train
-from training.networks.compressed_video import ActionConfig, CompressedVideoNet, SpikingTemporalModulator
+from training.networks.action_config import ActionConfig
+from training.networks.compressed_video import CompressedVideoNet
+from training.networks.temporal_modulator import SpikingTemporalModulator
 
 TINY = {"width": 16, "channels": 4, "image_channels": 8, "layers": 1, "heads": 2, "gops": 3}
 

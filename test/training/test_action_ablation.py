@@ -7,7 +7,8 @@ import yaml
 
 from training.action_ablation import VARIANTS, main, rows, spikes_against_motion
 from training.action_data import ClipCache
-from training.networks.compressed_video import ActionConfig, CompressedVideoNet
+from training.networks.action_config import ActionConfig
+from training.networks.compressed_video import CompressedVideoNet
 
 TINY = {"width": 32, "channels": 8, "image_channels": 16, "layers": 1, "heads": 2, "gops": 3}
 
