@@ -8,7 +8,8 @@ from halsie_ros.video.bits import rbsp
 from halsie_ros.video.cabac import padded
 from halsie_ros.video.h264_elements import BIPREDICTED, INTRA, PREDICTED
 from halsie_ros.video.h264_headers import Pps, Slice, Sps
-from halsie_ros.video.h264_macroblocks import EXACT, Grid, read_slice
+from halsie_ros.video.h264_macroblocks import EXACT, read_slice
+from halsie_ros.video.h264_motion import Grid
 from halsie_ros.video.h264_tables import START
 
 _KINDS = {"P": PREDICTED, "B": BIPREDICTED, "I": INTRA}

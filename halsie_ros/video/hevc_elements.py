@@ -16,6 +16,7 @@ from halsie_ros.video.hevc_tables import AT
 _DIRECTION, _REFERENCE, _DIFFERENCE = AT["direction"], AT["reference"], AT["difference"]
 PREDICTED, BIPREDICTED, INTRA = 1, 0, 2  # slice_type
 DC, PLANAR, VERTICAL = 1, 0, 26
+NEVER = 99  # as a logarithm of a size: no block is so large
 _MERGES_OFFSETS, _OFFSETS_KIND = AT["merges_offsets"], AT["offsets_kind"]
 _MERGE, _MERGE_INDEX, _PREDICTOR, _CODED_CHROMA = AT["merge"], AT["merge_index"], AT["predictor"], AT["coded_chroma"]
 
@@ -33,7 +34,7 @@ class Form(NamedTuple):
     depth_intra: int
     chroma_format: int
     asymmetric: bool
-    pcm_from: int  # log2 of the smallest block, 99 without
+    pcm_from: int  # log2 of the smallest block, NEVER without
     pcm_to: int
     pcm_luma_bits: int
     pcm_chroma_bits: int
@@ -42,7 +43,7 @@ class Form(NamedTuple):
     bypass: bool
     hides_signs: bool
     transform_skip: bool
-    qp_log2: int  # of quantization groups, 99 without changes
+    qp_log2: int  # of quantization groups, NEVER without changes
     synchronized: bool
     kind: int
     luma_offsets: bool

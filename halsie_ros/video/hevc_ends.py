@@ -6,7 +6,7 @@ import numpy as np
 
 from halsie_ros.video.bits import BitstreamError, rbsp
 from halsie_ros.video.cabac import padded
-from halsie_ros.video.hevc_elements import BIPREDICTED, INTRA, PREDICTED, Form, Grid
+from halsie_ros.video.hevc_elements import BIPREDICTED, INTRA, NEVER, PREDICTED, Form, Grid
 from halsie_ros.video.hevc_headers import Pps, Sps, parse_pps, parse_sps
 from halsie_ros.video.hevc_slices import Segment, parse_segment
 from halsie_ros.video.hevc_tables import contexts_at
@@ -14,7 +14,6 @@ from halsie_ros.video.hevc_units import EXACT, read_segment
 
 _SPS, _PPS = 33, 34
 _KINDS = {"P": PREDICTED, "B": BIPREDICTED, "I": INTRA}
-_NEVER = 99
 
 
 class SegmentsEnd:
@@ -79,11 +78,11 @@ class SegmentsEnd:
 
 
 def _form_of(head: Segment, sps: Sps, pps: Pps) -> Form:
-    pcm = sps.pcm or (0, 0, _NEVER, 0)
+    pcm = sps.pcm or (0, 0, NEVER, 0)
     return Form(
         sps.coded_width, sps.coded_height, sps.tree_log2, sps.min_block_log2, sps.min_transform_log2,
         sps.max_transform_log2, sps.depth_inter, sps.depth_intra, sps.chroma_format, sps.asymmetric, pcm[2], pcm[3],
         pcm[0], pcm[1], *sps.depths, pps.bypass, pps.hides_signs, pps.transform_skip,
-        sps.tree_log2 - pps.qp_depth if pps.qp_depth >= 0 else _NEVER, pps.synchronized, _KINDS[head.kind],
+        sps.tree_log2 - pps.qp_depth if pps.qp_depth >= 0 else NEVER, pps.synchronized, _KINDS[head.kind],
         *head.offsets, *head.active, head.zero_l1, head.candidates,
     )  # fmt: skip

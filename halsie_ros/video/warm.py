@@ -7,7 +7,8 @@ import numpy as np
 from halsie_ros.video.cabac import padded
 from halsie_ros.video.h264_elements import INTRA
 from halsie_ros.video.h264_ends import contexts_at
-from halsie_ros.video.h264_macroblocks import Grid, read_slice
+from halsie_ros.video.h264_macroblocks import read_slice
+from halsie_ros.video.h264_motion import Grid
 
 
 def warm() -> None:

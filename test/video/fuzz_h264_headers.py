@@ -1,5 +1,5 @@
 """atheris target on the H.264 header reader: `python test/video/fuzz_h264_headers.py [CORPUS] -max_total_time=60`
-(needs atheris).
+(`pip install atheris`, Apache-2.0).
 
 Anything but BitstreamError is a finding. pytest does not run it.
 """
@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import sys
 
-from halsie_ros.video.bits import BitstreamError
-from halsie_ros.video.h264 import H264Reader
+import atheris
+
+with atheris.instrument_imports(include=["halsie_ros.video"]):
+    from halsie_ros.video.bits import BitstreamError
+    from halsie_ros.video.h264 import H264Reader
 
 _AVCC = b"\1\x42\0\x1e\xff\xe1"
 
@@ -28,8 +31,5 @@ def one_input(data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    import atheris
-
-    atheris.instrument_all()
     atheris.Setup(sys.argv, one_input)
     atheris.Fuzz()
