@@ -15,7 +15,7 @@ import numpy as np
 
 from halsie_ros.action.clip import Segment
 from halsie_ros.action.inputs import Step, image_input
-from halsie_ros.action.motion_map import CHANNELS, DIRECTIONS, SIZE_PER_TIME, descriptor, step_map
+from halsie_ros.action.motion_map import SIZE_PER_TIME, descriptor, step_map
 from halsie_ros.action.segments import Segmenter
 from halsie_ros.action.statistics import statistics
 from halsie_ros.errors import ModelError, ParameterError
@@ -229,11 +229,13 @@ class ActionPipeline:
 
         Args:
             encoded: by :meth:`encode`.
-            use: modalities whose tokens are used; the others' are zero (to measure the share of each).
+            use: modalities whose tokens are used; the others' are zero (to measure the share of each). Without motion
+                or residual the network is asked alone: the expert never saw maps that lack one of them.
         """
         if not encoded.tokens:
             return np.zeros(len(self.classes), np.float32)
-        return self._scores([_masked(tokens, use, self._places) for tokens in encoded.tokens])
+        tokens = [_masked(tokens, use, self._places) for tokens in encoded.tokens]
+        return self._scores(tokens, with_maps={"motion", "residual"} <= set(use))
 
     def _look(self, image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
         """Tokens of an I-frame; `before` is the last one, for models that look at what changed."""
@@ -266,7 +268,7 @@ class ActionPipeline:
         running = Tokens(end_ns, state.image_tokens, values["tokens"][0], maps)
         return replace(state, membranes=membranes, running=running), spikes
 
-    def _scores(self, tokens: list[Tokens]) -> np.ndarray:
+    def _scores(self, tokens: list[Tokens], *, with_maps: bool = True) -> np.ndarray:
         count, wanted = len(tokens), self.segments
         i_tokens = np.zeros((1, wanted, self._places, self._width), np.float32)
         p_tokens = np.zeros((1, wanted, 2 * self._places, self._width), np.float32)
@@ -278,7 +280,7 @@ class ActionPipeline:
         logits = self._sessions["head"].run(None, inputs)[0][0]
         shares = np.exp(logits - logits.max())
         shares /= shares.sum()
-        if self._describe is not None:
+        if self._describe is not None and with_maps:
             expert = self._sessions["motion_map"]
             row = self._describe([step for token in tokens for step in token.maps])
             if row.any():
@@ -314,6 +316,4 @@ def _masked(tokens: Tokens, use: tuple[str, ...], places: int) -> Tokens:
     """Tokens with those of the unused modalities set to zero."""
     parts = [tokens.image, tokens.motion_and_residual[:places], tokens.motion_and_residual[places:]]
     image, motion, residual = (part if name in use else np.zeros_like(part) for name, part in zip(MODALITIES, parts))
-    used = np.repeat(["motion" in use, "residual" in use], [DIRECTIONS, CHANNELS - DIRECTIONS]).astype(np.float32)
-    maps = tuple(step * used[:, None, None] for step in tokens.maps)
-    return replace(tokens, image=image, motion_and_residual=np.concatenate([motion, residual]), maps=maps)
+    return replace(tokens, image=image, motion_and_residual=np.concatenate([motion, residual]))
