@@ -117,7 +117,7 @@ def summary(result: dict[str, Any]) -> list[str]:
         drops = ", ".join(f"{count} {cause}" for cause, count in result["drops"].items()) or "none"
         lines.append(
             f"{result['answered']:.4f} of the pictures answered, latency {result['latency_p50_ms']:.1f} ms median, "
-            f"{result['latency_p95_ms']:.1f} ms p95   drops: {drops}"
+            f"{result['latency_p95_ms']:.1f} ms p95 from the {result['latency_from']}   drops: {drops}"
         )
     if result["ms_per_step"] is not None:
         lines.append(

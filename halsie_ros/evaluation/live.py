@@ -104,7 +104,8 @@ class LiveScore:
         Args:
             about: what was evaluated.
             sent_ns: steady time at which each picture was sent, by stamp, where the sender kept it; else latency
-                counts from the picture's arrival here, which a busy machine makes too short.
+                counts from the picture's arrival here, which a busy machine makes too short; a picture that was
+                taken up only after its mask has none.
 
         Raises:
             ParameterError: nothing was scored.
@@ -117,7 +118,9 @@ class LiveScore:
             )
         began = {**self._seen_ns, **(sent_ns or {})}
         latency = [
-            {"t_us": stamp // 1000, "ms": (self._answered_ns[stamp] - began[stamp]) * 1e-6} for stamp in answered
+            {"t_us": stamp // 1000, "ms": (self._answered_ns[stamp] - began[stamp]) * 1e-6}
+            for stamp in answered
+            if self._answered_ns[stamp] > began[stamp]
         ]
         times = [entry["ms"] for entry in latency]
         losses = {name: count for name, count in sorted(self._losses.items()) if count}
@@ -133,5 +136,6 @@ class LiveScore:
             "latency_p50_ms": float(np.percentile(times, 50)) if times else None,
             "latency_p95_ms": float(np.percentile(times, 95)) if times else None,
             "latency_ms": latency,
+            "latency_from": "sender" if sent_ns and sent_ns.keys() >= self._seen_ns.keys() else "arrival",
             "drops": losses | ({"pictures without a mask": unanswered} if unanswered else {}),
         }

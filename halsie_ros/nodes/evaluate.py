@@ -58,6 +58,7 @@ class Evaluate(Node):
 
     def __init__(self) -> None:
         super().__init__("evaluate")
+        self._started_ns = time.monotonic_ns()
         self._settings = Parameters(self, PARAMETERS)
         self._card = ModelCard.load(find_model(self._settings["model"]))
         self._converter = ImageConverter()
@@ -133,7 +134,7 @@ class Evaluate(Node):
         }
         if self._score is None:
             raise ParameterError("no picture, mask or label arrived: are the topics remapped, does the bag play?")
-        result = self._score.result(about, _sent(settings["sent"]))
+        result = self._score.result(about, _sent(settings["sent"], self._started_ns))
         if settings["report"]:
             recorder = self._score.recorder
             page = html(result, recorder.pictures, recorder.judge.classes)
@@ -142,11 +143,15 @@ class Evaluate(Node):
         print("\n".join(summary(result)), flush=True)
 
 
-def _sent(path: str) -> dict[int, int] | None:
-    """Sending times by stamp, as `replay` writes them at its end; None where there is no such file."""
+def _sent(path: str, since_ns: int) -> dict[int, int] | None:
+    """Sending times by stamp, as `replay` writes them at its end; None where there is no such file.
+
+    Times before the steady time `since_ns` are an earlier replay's and left out.
+    """
     if not path or not Path(path).is_file():
         return None
-    return {int(stamp): int(sent_ns) for stamp, sent_ns in json.loads(Path(path).read_text()).items()}
+    times = json.loads(Path(path).read_text()).items()
+    return {int(stamp): int(sent_ns) for stamp, sent_ns in times if int(sent_ns) >= since_ns}
 
 
 def main() -> int:

@@ -153,12 +153,21 @@ class Replay(Node):
             if self._wait_for_subscribers():
                 while self._play_once() and self._options.loop and not self._stop.wait(_GAP_S):
                     pass
+                self._write_sent()  # before the wait: a listener may end and read it meanwhile
                 self._drain()
         except Exception as error:
             if not self._stop.is_set():
                 self.failure = error
         finally:
             rclpy.try_shutdown()
+
+    def _write_sent(self) -> None:
+        if not self._options.sent:
+            return
+        try:
+            write_atomically(Path(self._options.sent), json.dumps(self._sent_ns).encode())
+        except OSError as error:
+            raise HalsieError(f"{error.filename} cannot be written ({error.strerror}): make room there") from error
 
     def _drain(self) -> None:
         """Gives reliable subscribers time to take what is under way, best-effort ones a moment."""
@@ -221,17 +230,12 @@ class Replay(Node):
         return not self._stop.is_set()
 
     def destroy_node(self) -> None:
-        """Stops the thread, writes the sending times, ends the node."""
+        """Stops the thread, which writes the sending times, and ends the node."""
         self._stop.set()
         if self._thread.ident:
             self._thread.join(timeout=1.0)
         self._bag.__exit__()
         super().destroy_node()
-        if self._options.sent and self.failure is None:
-            try:
-                write_atomically(Path(self._options.sent), json.dumps(self._sent_ns).encode())
-            except OSError as error:
-                self.failure = HalsieError(f"{error.filename} cannot be written ({error.strerror}): make room there")
 
 
 def _profile(topic: TopicInfo) -> QoSProfile:

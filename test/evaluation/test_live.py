@@ -34,7 +34,17 @@ def test_the_senders_times_count_where_they_are_known(score):
     score.image(0, 1010 * MS, flat(0))
     score.mask(0, 1030 * MS, flat(3))
     score.label(0, flat(3))
-    assert score.result({}, {0: 1000 * MS})["latency_p50_ms"] == 30
+    result = score.result({}, {0: 1000 * MS})
+    assert result["latency_p50_ms"] == 30 and result["latency_from"] == "sender"
+    assert score.result({})["latency_from"] == "arrival"
+
+
+def test_a_mask_taken_up_before_its_picture_has_no_latency(score):
+    score.mask(0, 1000 * MS, flat(3))
+    score.image(0, 1001 * MS, flat(0))
+    score.label(0, flat(3))
+    result = score.result({})
+    assert result["latency_ms"] == [] and result["latency_p50_ms"] is None and result["answered"] == 1
 
 
 def test_a_label_may_come_first_or_last_and_without_a_mask_it_is_counted(score):

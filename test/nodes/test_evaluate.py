@@ -32,6 +32,7 @@ def test_a_replayed_bag_gives_a_report_with_answers_latency_and_figures(start, b
     assert segmentation.stop() == 0, segmentation.output
     result = json.loads((tmp_path / "r.json").read_text())
     assert result["images"] == 21 and result["frames"] == round(result["answered"] * 21) > 10
+    assert result["latency_from"] == "sender" and len(result["latency_ms"]) == round(result["answered"] * 21)
     assert all(entry["ms"] > 0 for entry in result["latency_ms"])
     assert "mIoU" in evaluate.output and (tmp_path / "r.html").stat().st_size > 10_000
 
