@@ -96,7 +96,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, required=True, help="training steps of each variant")
     parser.add_argument("--packed", help="folder of packed training clips, in place of the config's")
     parser.add_argument("--variants", nargs="+", metavar="NAME", help="these alone, by their names in the table")
-    parser.add_argument("--set", nargs="+", default=[], metavar="PART.NAME=VALUE", help="changes of the recipe")
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="PART.NAME=VALUE", help="changes of the recipe"
+    )
     args = parser.parse_args(arguments)
     base = SegmentationConfig.load(args.config, args.set)
     loop = replace(base.loop, steps=args.steps, warmup_steps=min(base.loop.warmup_steps, args.steps // 10))

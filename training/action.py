@@ -256,7 +256,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--resume", nargs="?", const="auto", help="auto, or a checkpoint")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="FIELD=YAML", help="change a field; loop.FIELD too"
+        "--set", nargs="+", action="extend", default=[], metavar="FIELD=YAML", help="change a field; loop.FIELD too"
     )
     args = parser.parse_args(arguments)
     fields = yaml.safe_load(args.config.read_text())

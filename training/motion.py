@@ -115,7 +115,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write")
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--examples", type=int, default=700, help="pairs of frames; each takes some 2 MB of memory")
-    parser.add_argument("--set", nargs="+", default=[], metavar="PART.NAME=VALUE", help="changes of the recipe")
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="PART.NAME=VALUE", help="changes of the recipe"
+    )
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
     config = SegmentationConfig.load(args.config, [f"train.packed={args.packed}", "class_weights=0.0", *args.set])

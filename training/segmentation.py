@@ -196,7 +196,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("config", type=Path)
     parser.add_argument("--run", type=Path, required=True, help="folder for checkpoints and curves")
     parser.add_argument("--resume", help="auto, or a checkpoint")
-    parser.add_argument("--set", nargs="+", default=[], metavar="PART.NAME=VALUE", help="changes of the recipe")
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="PART.NAME=VALUE", help="changes of the recipe"
+    )
     args = parser.parse_args(arguments)
     config = SegmentationConfig.load(args.config, args.set)
     train(SegmentationTask(config), config.loop, args.run, resume=args.resume, about=asdict(config))
