@@ -7,6 +7,7 @@ from halsie_ros.video.hevc import HevcReader
 from halsie_ros.video.mpeg4 import Mpeg4Reader
 from halsie_ros.video.mpeg12 import Mpeg12Reader
 from halsie_ros.video.sequence import HeaderReader, UnreadHeaders
+from halsie_ros.video.vp9 import Vp9Reader
 
 
 def header_reader(codec: str, extradata: bytes = b"") -> HeaderReader:
@@ -19,4 +20,6 @@ def header_reader(codec: str, extradata: bytes = b"") -> HeaderReader:
         return Mpeg4Reader(extradata)
     if codec in ("mpeg2video", "mpeg1video"):
         return Mpeg12Reader(extradata)
+    if codec == "vp9":
+        return Vp9Reader()
     return UnreadHeaders()

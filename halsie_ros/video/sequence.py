@@ -61,7 +61,7 @@ class HeaderReader(Protocol):
 
 
 class UnreadHeaders:
-    """For codecs whose headers are not read here (VP9, AV1): the decoder says what a picture is."""
+    """For codecs whose headers are not read here (AV1): the decoder says what a picture is."""
 
     def read(self, data: bytes) -> Sight:
         """Nothing is known before decoding."""

@@ -5,8 +5,8 @@ picture order count, MPEG-4's VOP time, MPEG-2's places in a group, parameter se
 Pictures of arithmetic-coded H.264 and of HEVC are read once more, to see that their decoding ends where their data end;
 others are compared with the picture before (`plausibility`). Nothing here raises on a bad packet.
 
-What is not found: moderate damage inside a packet of VP9 or AV1; now and then damage that turns variable-length codes
-(MPEG-4, MPEG-2, H.264 without arithmetic coding) into others of the same length.
+What is not found: moderate damage inside a packet of AV1; now and then damage inside one of VP9, and such that turns
+variable-length codes (MPEG-4, MPEG-2, H.264 without arithmetic coding) into others of the same length.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import av
 import numpy as np
 
 from halsie_ros.video.bits import BitstreamError
-from halsie_ros.video.decoder import UNCOMPLAINING, VECTOR_CODECS, Decoded, Decoder, Limits, luma_of
+from halsie_ros.video.decoder import VECTOR_CODECS, Decoded, Decoder, Limits, luma_of
 from halsie_ros.video.frame import VideoFrame
 from halsie_ros.video.headers import header_reader
 from halsie_ros.video.packets import Packet
@@ -31,6 +31,7 @@ _MOST_TAGS = 128  # packets whose picture may still come
 _MOST_HELD = 16  # B-frames between two reference pictures
 _FAILED_PROOFS = 4  # pictures; a stream of which none could be read to its end before these is of an unknown kind
 _MANY = 1_000_000
+_UNENDED = "damaged: its decoding does not end where its data end"
 _KINDS = {1: "I", 2: "P", 3: "B", 4: "P", 5: "I", 6: "P", 7: "B"}  # AVPictureType
 
 
@@ -148,8 +149,9 @@ class PacketStream:
                 self._failed_proofs = -_MANY
             elif tag.proven is False:
                 self._failed_proofs += 1
-                reason = "damaged: its decoding does not end where its data end"
-                tag.reason = self._trust.distrust("damaged", reason, spreads=spreads(sight))
+                tag.reason = self._trust.distrust("damaged", _UNENDED, spreads=spreads(sight))
+            elif packet.codec == "vp9" and sight.starts and not decoder.ends_with(data):
+                tag.reason = self._trust.distrust("damaged", _UNENDED)
         return given + self._take(decoded)
 
     def flush(self) -> list[VideoFrame]:
@@ -178,7 +180,7 @@ class PacketStream:
             packet.codec, extradata=packet.extradata, size=(packet.width, packet.height), limits=self.limits
         )
         self._extradata = packet.extradata
-        self._looks = Plausibility(UNCHECKED if packet.codec in UNCOMPLAINING else CHECKED)
+        self._looks = Plausibility(CHECKED if self._decoder.complains else UNCHECKED)
         return self._decoder, frames
 
     def _refused(self, sight: Sight) -> bool:
