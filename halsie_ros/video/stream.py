@@ -177,8 +177,9 @@ class PacketStream:
             self.counts["joined"] += 1
         self._reader = header_reader(packet.codec, packet.extradata)
         self._decoder = Decoder(
-            packet.codec, extradata=packet.extradata, size=(packet.width, packet.height), limits=self.limits
-        )
+            packet.codec, extradata=packet.extradata, size=(packet.width, packet.height), limits=self.limits,
+            first=bytes(packet.data),
+        )  # fmt: skip
         self._extradata = packet.extradata
         self._looks = Plausibility(CHECKED if self._decoder.complains else UNCHECKED)
         return self._decoder, frames

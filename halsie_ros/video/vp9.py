@@ -81,6 +81,11 @@ def as_superframe(data: bytes) -> bytes:
     return data + marker + len(data).to_bytes(4, "little") + marker
 
 
+def is_deep(data: bytes) -> bool:
+    """Whether a packet's first frame has more than 8 bits per sample (profile 2 or 3)."""
+    return bool(data) and data[0] >> 4 & 1 == 1
+
+
 def _index_bytes(data: bytes) -> int:
     """Length of the superframe index at the packet's end, 0 where there is none."""
     if not data or data[-1] & _INDEX_MASK != _INDEX_MARKER:

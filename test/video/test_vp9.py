@@ -75,6 +75,11 @@ def test_a_frame_that_claims_a_huge_picture_is_refused(coded_stream, frame):
     assert np.array_equal(luma_of(picture), coded_stream("vp9").lumas[0])
 
 
+def test_deep_video_has_the_decoder_that_knows_it(coded_stream):
+    assert Decoder("vp9", first=bytes(coded_stream("vp9").packets[0].data)).complains
+    assert not Decoder("vp9", first=bits("10 01 0 0 1 0") + bytes(24)).complains
+
+
 @pytest.mark.parametrize("fault", ["damaged_intra", "damaged_run", "truncated"])
 def test_most_damage_within_packets_is_found(judged, fault):
     assert [judged("vp9", fault, seed).undetected for seed in range(3)] == [[]] * 3
