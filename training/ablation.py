@@ -22,7 +22,7 @@ from halsie_ros.cli.output import write_json
 from training.export import load
 from training.loop import train
 from training.segmentation import SegmentationTask, mean_iou, run_clip
-from training.segmentation_config import SegmentationConfig
+from training.segmentation_config import SegmentationConfig, add_set_argument
 
 MEASURES = {
     "both": (("frames", "events"), 0),
@@ -96,9 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, required=True, help="training steps of each variant")
     parser.add_argument("--packed", help="folder of packed training clips, in place of the config's")
     parser.add_argument("--variants", nargs="+", metavar="NAME", help="these alone, by their names in the table")
-    parser.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="PART.NAME=VALUE", help="changes of the recipe"
-    )
+    add_set_argument(parser)
     args = parser.parse_args(arguments)
     base = SegmentationConfig.load(args.config, args.set)
     loop = replace(base.loop, steps=args.steps, warmup_steps=min(base.loop.warmup_steps, args.steps // 10))

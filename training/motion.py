@@ -25,7 +25,7 @@ from training.export import BIN_US
 from training.loop import LoopConfig, learning_rate
 from training.networks.halsie import HalsieStream
 from training.segmentation import SegmentationTask
-from training.segmentation_config import SegmentationConfig
+from training.segmentation_config import SegmentationConfig, add_set_argument
 
 STRIDE = 8
 """Of the memory and its displacements."""
@@ -115,9 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write")
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--examples", type=int, default=700, help="pairs of frames; each takes some 2 MB of memory")
-    parser.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="PART.NAME=VALUE", help="changes of the recipe"
-    )
+    add_set_argument(parser)
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
     config = SegmentationConfig.load(args.config, [f"train.packed={args.packed}", "class_weights=0.0", *args.set])

@@ -22,7 +22,7 @@ from training.loop import train
 from training.losses import lesson, motion_error, soft_iou
 from training.networks.halsie import HalsieStream
 from training.networks.teacher import Teacher
-from training.segmentation_config import SegmentationConfig
+from training.segmentation_config import SegmentationConfig, add_set_argument
 
 
 class SegmentationTask:
@@ -31,9 +31,7 @@ class SegmentationTask:
     def __init__(self, config: SegmentationConfig) -> None:
         self.config = config
         torch.manual_seed(config.loop.seed)
-        self.network: nn.Module = HalsieStream(config.network).to(memory_format=torch.channels_last)
-        if config.imagenet:
-            self.network.frame_branch.things.load_imagenet(Path(config.imagenet))
+        self.network: nn.Module = self._new_network().to(memory_format=torch.channels_last)
         if config.start:
             saved = torch.load(config.start, map_location="cpu", weights_only=True)
             self.network.load_state_dict(saved["average"])
@@ -47,6 +45,12 @@ class SegmentationTask:
             self._teacher = Teacher(config.network).to(memory_format=torch.channels_last).eval().requires_grad_(False)
             saved = torch.load(config.teacher, map_location="cpu", weights_only=True)
             self._teacher.load_state_dict(saved["average"])
+
+    def _new_network(self) -> nn.Module:
+        network = HalsieStream(self.config.network)
+        if self.config.imagenet:
+            network.frame_branch.things.load_imagenet(Path(self.config.imagenet))
+        return network
 
     def __len__(self) -> int:
         return len(self._clips)
@@ -190,19 +194,22 @@ def mean_iou(confusion: np.ndarray) -> float:
     return float((both[present] / union[present]).mean()) if present.any() else 0.0
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """The command; see the module's text."""
-    parser = argparse.ArgumentParser(description="Train a segmentation network.")
+def run_command(task: type[SegmentationTask], description: str, arguments: list[str] | None) -> int:
+    """The command that trains a task's network by a recipe."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("config", type=Path)
     parser.add_argument("--run", type=Path, required=True, help="folder for checkpoints and curves")
     parser.add_argument("--resume", help="auto, or a checkpoint")
-    parser.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="PART.NAME=VALUE", help="changes of the recipe"
-    )
+    add_set_argument(parser)
     args = parser.parse_args(arguments)
     config = SegmentationConfig.load(args.config, args.set)
-    train(SegmentationTask(config), config.loop, args.run, resume=args.resume, about=asdict(config))
+    train(task(config), config.loop, args.run, resume=args.resume, about=asdict(config))
     return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; see the module's text."""
+    return run_command(SegmentationTask, "Train a segmentation network.", arguments)
 
 
 if __name__ == "__main__":

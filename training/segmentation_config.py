@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -97,6 +98,13 @@ class SegmentationConfig:
                 inner = inner.setdefault(part, {})
             inner[name] = yaml.safe_load(value)
         return build(cls, values, str(path))
+
+
+def add_set_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds `--set PART.NAME=VALUE …`, once or several times; see `SegmentationConfig.load`."""
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="PART.NAME=VALUE", help="changes of the recipe"
+    )
 
 
 PARTS = {

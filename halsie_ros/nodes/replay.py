@@ -167,7 +167,7 @@ class Replay(Node):
         try:
             write_atomically(Path(self._options.sent), json.dumps(self._sent_ns).encode())
         except OSError as error:
-            raise HalsieError(f"{error.filename} cannot be written ({error.strerror}): make room there") from error
+            self.failure = HalsieError(f"{error.filename} cannot be written ({error.strerror}): make room there")
 
     def _drain(self) -> None:
         """Gives reliable subscribers time to take what is under way, best-effort ones a moment."""

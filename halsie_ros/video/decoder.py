@@ -29,7 +29,6 @@ _DECODERS = {"av1": ("libdav1d",), "vp9": ("libvpx-vp9", "vp9")}
 
 # Decoders that take much damage without a complaint.
 _UNCOMPLAINING = ("vp9", "libdav1d")
-_NEWER = ("vp9", "av1")
 _TAIL = 24  # bytes at the end of an I-frame that surely hold part of its picture
 _APPENDED = bytes(range(17, 255, 7))
 
@@ -158,7 +157,7 @@ class Decoder:
         cut = self._trial(data[: len(data) - max(_TAIL, len(data) // 16)])
         if whole is None or (cut is not None and np.array_equal(whole, cut)):
             return False
-        longer = self._trial(data + _APPENDED) if self.codec in _NEWER else None
+        longer = self._trial(data + _APPENDED) if self.codec == "vp9" else None
         return longer is None or np.array_equal(whole, longer)
 
     def _trial(self, data: bytes) -> np.ndarray | None:

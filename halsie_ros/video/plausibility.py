@@ -90,9 +90,8 @@ class Plausibility:
             return ""
         usual = known[len(known) // _OUTLIERS]
         odd = excess > self._bounds.factor * usual + self._bounds.floor
-        if odd or excess <= min(_FACTOR * usual + _FLOOR, _INTRA_FACTOR * usual + _INTRA_FLOOR if intra else np.inf):
-            pass
-        else:
+        smallest = min(_FACTOR * usual + _FLOOR, _INTRA_FACTOR * usual + _INTRA_FLOOR if intra else np.inf)
+        if not odd and excess > smallest:
             edges = edges if intra else _edge_excess(luma, skip)
             edges_before = max(_edge_excess(last, skip), last_intra if intra else 0.0)
             if excess > _FACTOR * usual + _FLOOR:
