@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from training.checkpoints import Progress, restore, resume_file, save
+from training.memory import keep_memory
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ def train(
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     if config.batch % world:
         raise ValueError(f"loop.batch is {config.batch}, for {world} processes: give a multiple of {world}")
+    keep_memory()
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     gpu = torch.cuda.is_available()

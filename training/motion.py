@@ -23,6 +23,7 @@ from halsie_ros.simulation.light import to_luminance
 from training.clips import ClipSource, PackedClips
 from training.export import BIN_US
 from training.loop import LoopConfig, learning_rate
+from training.memory import keep_memory
 from training.networks.halsie import HalsieStream
 from training.segmentation import SegmentationTask
 from training.segmentation_config import SegmentationConfig, add_set_argument
@@ -117,6 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--examples", type=int, default=700, help="pairs of frames; each takes some 2 MB of memory")
     add_set_argument(parser)
     args = parser.parse_args(arguments)
+    keep_memory()
     torch.set_num_threads(1)
     config = SegmentationConfig.load(args.config, [f"train.packed={args.packed}", "class_weights=0.0", *args.set])
     network = SegmentationTask(config).network
