@@ -121,6 +121,17 @@ def read_offsets(
 
 
 @numba.njit(cache=True, nogil=True)
+def skip_golomb(engine: np.ndarray, data: np.ndarray, order: int, most: int) -> bool:
+    """Reads over a bypass-coded Exp-Golomb value of that order (9.3.3.5); False where its prefix goes beyond `most`."""
+    while bypass(engine, data):
+        order += 1
+        if order > most:
+            return False
+    bits_of(engine, data, order)
+    return True
+
+
+@numba.njit(cache=True, nogil=True)
 def vector_difference(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray) -> bool:
     """A motion vector difference (7.3.8.9)."""
     x = decision(engine, data, contexts, _DIFFERENCE)
@@ -130,13 +141,8 @@ def vector_difference(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray
     if y:
         y += decision(engine, data, contexts, _DIFFERENCE + 1)
     for size in (x, y):
-        if size == 2:
-            order = 1
-            while bypass(engine, data):
-                order += 1
-                if order > 31:
-                    return False
-            bits_of(engine, data, order)
+        if size == 2 and not skip_golomb(engine, data, 1, 31):
+            return False
         if size:
             bypass(engine, data)
     return True

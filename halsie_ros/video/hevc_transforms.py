@@ -9,7 +9,7 @@ import numba
 import numpy as np
 
 from halsie_ros.video.cabac import bypass, decision
-from halsie_ros.video.hevc_elements import NEVER, Form, bits_of, chroma_coded, scan_of
+from halsie_ros.video.hevc_elements import NEVER, Form, chroma_coded, scan_of, skip_golomb
 from halsie_ros.video.hevc_residual import read_block
 from halsie_ros.video.hevc_tables import AT
 
@@ -82,13 +82,8 @@ def _transform_unit(
         size = 0
         while size < 5 and decision(engine, data, contexts, _QP + (size > 0)):
             size += 1
-        if size == 5:
-            order = 0
-            while bypass(engine, data):
-                order += 1
-                if order > 15:
-                    return False
-            bits_of(engine, data, order)
+        if size == 5 and not skip_golomb(engine, data, 0, 15):
+            return False
         if size:
             bypass(engine, data)
     hides, skips = form.hides_signs and not lossless, form.transform_skip and not lossless
