@@ -57,17 +57,20 @@ def motion_error(shares: Tensor, moves: Tensor, continues: Tensor) -> Tensor:
     return error / weight.clamp(min=1.0)
 
 
-def lesson(scores: Tensor, clean: Tensor, teacher: Teacher) -> Tensor:
+def lesson(scores: Tensor, clean: Tensor, teacher: Teacher, most: int = 0) -> Tensor:
     """Kullback-Leibler divergence of scores from the teacher's, the mean over cells of the steps that have a frame.
 
     Args:
         scores: ``(N, C, H/4, W/4)``.
         clean: undamaged frames ``(N, 3, H, W)``, zeros for steps without one.
         teacher: in evaluation.
+        most: at most so many frames, drawn at random, are shown to the teacher; 0 for all.
     """
     rows = (clean.amax((1, 2, 3)) > 0).nonzero().flatten()
     if len(rows) == 0:
         return scores.sum() * 0
+    if most:
+        rows = rows[torch.randperm(len(rows))[:most].to(rows.device)]
     with torch.no_grad():
         wanted = F.log_softmax(teacher.frame(clean[rows]).float(), 1)
     divergence = F.kl_div(F.log_softmax(scores[rows], 1), wanted, reduction="sum", log_target=True)

@@ -93,7 +93,10 @@ class SegmentationTask:
             loss = loss + self.config.overlap * (1 - soft_iou(log_likelihood.exp(), shares, items).mean())
         if self._teacher is not None:
             loss = loss + self.config.lesson * lesson(
-                quarter, batch["clean"].transpose(0, 1).flatten(0, 1), self._teacher.to(scores.device)
+                quarter,
+                batch["clean"].transpose(0, 1).flatten(0, 1),
+                self._teacher.to(scores.device),
+                self.config.lesson_frames,
             )
         if self.config.motion:
             known = F.avg_pool2d(shares, 8 // self.config.loss_stride).unflatten(0, (steps, items))

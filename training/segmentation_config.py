@@ -37,6 +37,7 @@ class SegmentationConfig:
         overlap: weight of ``1 - soft IoU``, the mean over each item's classes, beside the cross entropy.
         teacher: checkpoint of `training.teacher`, "" for none.
         lesson: weight of the difference from the teacher's scores of undamaged frames; 0 without a teacher.
+        lesson_frames: at most so many frames of a batch are shown to the teacher, 0 for all.
         motion: weight of the difference between each step's labels and the last ones moved as the memory is moved.
         loss_stride: the losses compare scores and labels in cells of 4x4 pixels, or of 2x2 or 1x1 after the scores were
             brought to that size as deployment does: what is thinner than half a cell never wins a cell.
@@ -57,6 +58,7 @@ class SegmentationConfig:
     overlap: float = 0.0
     teacher: str = ""
     lesson: float = 0.0
+    lesson_frames: int = 0
     motion: float = 0.0
     loss_stride: int = 4
     frozen_norms: bool = False
@@ -76,6 +78,8 @@ class SegmentationConfig:
             raise ValueError(f"overlap is {self.overlap}, motion {self.motion}: give 0 for none or more")
         if (self.lesson > 0) != bool(self.teacher):
             raise ValueError(f"teacher is {self.teacher!r}, lesson {self.lesson}: give both, or neither")
+        if self.lesson_frames < 0 or (self.lesson_frames and not self.teacher):
+            raise ValueError(f"lesson_frames is {self.lesson_frames}, teacher {self.teacher!r}: give 0, or both")
         if self.loss_stride not in (1, 2, 4):
             raise ValueError(f"loss_stride is {self.loss_stride}: give 1, 2 or 4")
         missing = {"data", "licence", "commercial_use", "recipe", "inputs"} - set(self.card)

@@ -132,6 +132,7 @@ def test_the_recipes_of_the_repository_are_read(repository):
         ({"imagenet": "a", "start": "b"}, "keep one"),
         ({"teacher": "a"}, "give both"),
         ({"lesson": 1.0}, "give both"),
+        ({"lesson_frames": 4}, "give 0, or both"),
         ({"train": {**RECIPE["train"], "root": "somewhere"}}, "only data sets have a root"),
         ({"overlap": -1}, "overlap is -1"),
         ({"loss_stride": 3}, "give 1, 2 or 4"),
@@ -350,3 +351,17 @@ def test_the_lesson_is_the_difference_from_the_teacher_where_there_is_a_frame():
     p = torch.softmax(wanted[0], 0)
     expected = (p * (p.log() - torch.log_softmax(other[0], 0))).sum(0).mean()
     assert float(lesson(other, clean, teacher)) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_the_teacher_is_asked_about_a_few_frames_drawn_at_random():
+    torch.manual_seed(0)
+    teacher, asked = Teacher(StreamConfig(classes=4)).eval(), []
+    teacher.frame = lambda image: asked.append(image[:, 0, 0, 0].tolist()) or torch.zeros(len(image), 4, 8, 8)
+    clean = (torch.arange(6.0) / 10).view(6, 1, 1, 1).expand(6, 3, 32, 32)  # the first one is missing
+    scores = torch.zeros(6, 4, 8, 8)
+    scores[3, 0] = 4.0
+    values = [float(lesson(scores, clean, teacher, 2)) for _ in range(40)]
+    assert all(len(one) == 2 and 0.0 not in one for one in asked)
+    assert len({round(value, 12) for one in asked for value in one}) == 5
+    per_frame = float(lesson(scores[3:4], clean[3:4], teacher))
+    assert {round(value, 5) for value in values} == {0.0, round(per_frame / 2, 5)}
