@@ -28,6 +28,9 @@ class ClipSource(Protocol):
     def sample(self, index: int, seed: int | None) -> Sample:
         """One clip; ``seed`` varies what is simulated, None is the fixed version for validation."""
 
+    def still(self, index: int, seed: int) -> Sample:
+        """One labelled picture of a clip, without any past; ``seed`` chooses which."""
+
 
 @dataclass(frozen=True)
 class SourceConfig:
@@ -85,15 +88,20 @@ class CamVidClips:
         from halsie_ros.datasets.camvid import load
 
         self._data, self._frames = load(config.root, config.split), config.frames
-        self._stills: dict[int, Sample] | None = {} if config.stills else None
+        self._only_stills = config.stills
+        self._stills: dict[int, Sample] = {}
 
     def __len__(self) -> int:
         return len(self._data)
 
     def sample(self, index: int, seed: int | None) -> Sample:
         """See `ClipSource.sample`."""
-        if self._stills is None:
-            return self._data.sample(index, frames=self._frames, seed=seed)
+        if self._only_stills:
+            return self.still(index, 0)
+        return self._data.sample(index, frames=self._frames, seed=seed)
+
+    def still(self, index: int, seed: int) -> Sample:
+        """See `ClipSource.still`; the picture that CamVid has, kept in memory."""
         if index not in self._stills:
             image, label = self._data.image(index), self._data.label(index)
             self._stills[index] = still(self._data.names[index], image, label)
@@ -104,7 +112,7 @@ class PackedClips:
     """Clips that `pack` wrote; as stills, one frame of each."""
 
     def __init__(self, folder: Path, stills: bool = False) -> None:
-        self._stills = stills
+        self._only_stills = stills
         self._files = sorted(folder.glob("*.npz"))
         if not self._files:
             raise FileNotFoundError(f"{folder}: no packed clips; write them with `python -m training.clips`")
@@ -114,12 +122,15 @@ class PackedClips:
 
     def sample(self, index: int, seed: int | None) -> Sample:
         """See `ClipSource.sample`; a packed clip is what it is, the seed chooses a still's frame (None: the last)."""
-        if not self._stills:
-            return load_clip(self._files[index])
+        return self.still(index, seed) if self._only_stills else load_clip(self._files[index])
+
+    def still(self, index: int, seed: int | None) -> Sample:
+        """See `ClipSource.still`; the last one for None."""
         with np.load(self._files[index]) as file:
-            frames = file["frames"]
-            place = (len(frames) - 1) if seed is None else seed % len(frames)
-            return still(str(file["name"]), frames[place], file["labels"][place])
+            frames, labels = file["frames"], file["labels"]
+            places = np.flatnonzero((labels != 255).any((1, 2)))
+            place = int(places[-1 if seed is None else seed % len(places)]) if len(places) else len(frames) - 1
+            return still(str(file["name"]), frames[place], labels[place])
 
 
 def still(name: str, image: np.ndarray, label: np.ndarray) -> Sample:

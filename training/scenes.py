@@ -8,6 +8,7 @@ from halsie_ros.datasets.samples import Sample
 from halsie_ros.events import Events
 from halsie_ros.simulation.recording import record_scene
 from halsie_ros.simulation.street import training_seed
+from training.clips import still
 
 LIGHTS = ("day", "dusk", "night")
 _FIRST = {"train": 0, "validation": 1_000_000}
@@ -35,6 +36,14 @@ class SceneClips:
 
     def sample(self, index: int, seed: int | None) -> Sample:
         """Street ``index``; a seed changes its light and the frame rate (15 to 30 Hz), None has 20 Hz."""
+        return self._record(index, seed, self._frames)
+
+    def still(self, index: int, seed: int) -> Sample:
+        """See `training.clips.ClipSource.still`: the street's first picture."""
+        clip = self._record(index, seed, 1)
+        return still(clip.name, clip.frames[0], clip.labels[0])
+
+    def _record(self, index: int, seed: int | None, frames: int) -> Sample:
         number = self._first + index
         rate_hz, turn = 20.0, 0
         if seed is not None:
@@ -44,7 +53,7 @@ class SceneClips:
         moments = list(
             record_scene(
                 training_seed(number),
-                (self._frames + 0.01) / rate_hz,
+                (frames + 0.01) / rate_hz,
                 light,
                 frame_rate_hz=rate_hz,
                 max_motion_px=1.5,

@@ -62,11 +62,11 @@ class SegmentationTask:
             "classes": network.classes, "bins": network.bins, "bin_us": BIN_US, "cell": self.config.loss_stride,
             "clean": self._teacher is not None,
         }  # fmt: skip
-        sample = self._clips.sample(index, int(random.integers(1 << 30)))
         if augment.album and random.random() < augment.album:
             others = random.integers(len(self._clips), size=augment.steps - 1)
-            pages = [sample, *(self._clips.sample(int(other), int(random.integers(1 << 30))) for other in others)]
+            pages = [self._clips.still(int(place), int(random.integers(1 << 30))) for place in (index, *others)]
             return make_album(pages, augment, random, **shape)
+        sample = self._clips.sample(index, int(random.integers(1 << 30)))
         return make_item(sample, augment, random, **shape)
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:

@@ -19,6 +19,7 @@ from training.loop import train  # noqa: E402
 from training.losses import lesson, motion_error, soft_iou  # noqa: E402
 from training.networks.halsie import StreamConfig  # noqa: E402
 from training.networks.teacher import Teacher  # noqa: E402
+from training.scenes import SceneClips  # noqa: E402
 from training.segmentation import SegmentationTask, mean_iou, run_clip  # noqa: E402
 from training.segmentation_config import SegmentationConfig  # noqa: E402
 from training.teacher import TeacherTask  # noqa: E402
@@ -86,10 +87,29 @@ def test_a_still_is_one_frame_of_a_packed_clip(tmp_path):
     taken = [clips.sample(0, seed) for seed in (0, 1, None)]
     assert [still.frames.max() for still in taken] == [200, 100, 100]  # the seed's frame; None: the last
     assert all(len(still) == 1 and len(still.events) == 0 and still.labelled.all() for still in taken)
+    labels = sample.labels.copy()
+    labels[1] = 255
+    save_clip(tmp_path / "clip.npz", dataclasses.replace(sample, labels=labels))
+    assert all((clips.sample(0, seed).labels != 255).any() for seed in (0, 1, 2, None))
     with pytest.raises(ValueError, match="of stills: give 1"):
         SourceConfig("scene", count=3, frames=2, stills=True)
     with pytest.raises(ValueError, match="pack clips"):
         SourceConfig("scene", count=3, frames=1, stills=True)
+
+
+def test_albums_are_made_of_single_pictures(recipe):
+    task = SegmentationTask(SegmentationConfig.load(recipe, ["augment.album=1.0", "augment.only_frames=0.0"]))
+    task._clips.sample = None  # a whole clip is never asked for
+    item = task.item(0, np.random.default_rng(1))
+    assert item["frame_valid"].tolist() == [1.0, 1.0] and not item["events"].any()
+    assert (item["shares"].sum((1, 2, 3)) > 0).all()
+
+
+def test_a_street_is_a_picture_too():
+    streets = SceneClips("train", 2, 2)
+    picture, clip = streets.still(1, 5), streets.sample(1, 5)
+    assert len(picture) == 1 and np.array_equal(picture.frames[0], clip.frames[0])
+    assert np.array_equal(picture.labels[0], clip.labels[0])
 
 
 def test_packing_continues_where_it_stopped_and_can_be_shared(tmp_path):
