@@ -55,6 +55,12 @@ def test_frames_too_far_apart_are_refused():
         examples(Slides(2, period_us=80_000), range(2), 5, 10)
 
 
+def test_stamps_that_tremble_about_a_step_are_cut_to_it():
+    whole, cut = (examples(Slides(2, period_us=period), range(2), 5, 2) for period in (50_000, 52_000))
+    assert cut[2].tolist() == [50_000.0] * 2
+    assert torch.allclose(cut[1], whole[1] * 50 / 52, atol=1e-4)
+
+
 def test_a_taught_network_sees_which_way_things_move():
     torch.manual_seed(0)
     network = HalsieStream(StreamConfig(event_channels=(8, 8, 16), memory=8, deep=(24, 48)))

@@ -305,7 +305,7 @@ def test_recordings_are_packed_in_order_by_one_command(repository, tmp_path, mon
     monkeypatch.setattr(splits, "split_samples", split_samples)
     recipe = repository / "training" / "configs" / "halsie_dsec.yaml"
     assert clips.main([str(recipe), "--part", "validation", "--out", str(tmp_path)]) == 0
-    assert asked == {"dataset": "dsec", "root": "DSEC", "split": "test", "frames": 4, "labels": None}
+    assert asked == {"dataset": "dsec", "root": "DSEC", "split": "test", "frames": 6, "labels": None}
     assert [PackedClips(tmp_path).sample(index, None).name for index in range(2)] == ["halves 1", "halves 2"]
 
 

@@ -1,0 +1,106 @@
+"""Recipes run from data to a model with one command; here on recordings of half a second in the official layouts."""
+
+from __future__ import annotations
+
+import importlib
+import json
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import yaml  # noqa: E402
+
+from halsie_ros.cli.main import main as halsie  # noqa: E402
+from halsie_ros.simulation.miniatures import write_ddd17_ess, write_dsec, write_mvsec  # noqa: E402
+from training import recipe  # noqa: E402
+from training.networks.halsie import HalsieStream, StreamConfig  # noqa: E402
+
+
+@pytest.fixture
+def data(vga_take, davis_take, tmp_path):
+    """A folder with one short recording for each part of each data set, and weights to start from."""
+    root = tmp_path / "data"
+    for name in ("zurich_city_00_a", "zurich_city_13_a"):
+        write_dsec(root / "DSEC", name, vga_take)
+    for name in ("outdoor_day1", "outdoor_day2"):
+        write_mvsec(root / "MVSEC", name, davis_take)
+    for name in ("dir0", "dir1"):
+        write_ddd17_ess(root / "DDD17", name, davis_take)
+    stages = HalsieStream(StreamConfig(classes=2)).frame_branch.things.state_dict()
+    torch.save({f"features.{name}": value for name, value in stages.items()}, root / "mobilenet_v2-b0353104.pth")
+    return root
+
+
+def shrunk(repository, name, folder):
+    """The repository's recipe for a data set, of one recording each, with steps of a small batch and files in a folder."""
+    text = (repository / "training" / "configs" / f"halsie_{name}.yaml").read_text()
+    path = folder / f"halsie_{name}.yaml"
+    text = text.replace(f"training/configs/halsie_{name}.yaml", str(path))
+    text = text.replace("../data/", f"{folder}/data/").replace("runs/", f"{folder}/runs/")
+    values = yaml.safe_load(text)
+    values["augment"]["crop"] = [96, 128]
+    values["loop"].update(steps=2, batch=1, workers=0, warmup_steps=1, validate_every=1, save_every=1)
+    if name == "dsec":
+        values["train"]["split"], values["validation"]["split"] = "zurich_city_00_a", "zurich_city_13_a"
+    chain = values["card"]["recipe"]
+    chain = chain.replace("_motion.pt --set", "_motion.pt --steps 1 --examples 4 --set")
+    values["card"]["recipe"] = f"{chain} --models {folder}/models"
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+@pytest.mark.parametrize(
+    "name, split, extra",
+    [("mvsec", "outdoor_day1", ["--labels", "data/MVSEC/labels"]), ("ddd17", "ess_valid", []), ("dsec", None, [])],
+)
+def test_a_recipe_leads_from_official_files_to_a_model_that_is_evaluated(
+    name, split, extra, repository, data, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(repository)
+    config = shrunk(repository, name, tmp_path)
+    if name == "dsec":  # as a person would; the others in this process, which is quicker
+        assert recipe.main([str(config)]) == 0
+        split = "zurich_city_13_a"
+    else:
+        for _, _, module, *arguments in recipe.commands(config):
+            assert importlib.import_module(module).main(arguments) == 0
+    report = tmp_path / "report.json"
+    extra = [str(tmp_path / one) if one.startswith("data") else one for one in extra]
+    root = next(one for one in data.iterdir() if one.name.lower() == name)
+    asked = ["evaluate", "segmentation", "--dataset", name, "--root", str(root), "--split", split, *extra]
+    assert halsie([*asked, "--model", str(tmp_path / "models" / f"halsie_{name}.yaml"), "--json", str(report)]) == 0
+    found = json.loads(report.read_text())
+    assert found["frames"] >= 2 and 0 < found["miou"] < 1
+
+
+def test_the_chain_stops_where_a_command_fails(tmp_path, capfd):
+    config = tmp_path / "broken.yaml"
+    config.write_text(
+        "card: {recipe: python -m training.clips nowhere.yaml && python -m training.export never --name never}"
+    )
+    assert recipe.main([str(config)]) == 1
+    said = capfd.readouterr()
+    assert "[1/2] python -m training.clips nowhere.yaml" in said.out and "[2/2]" not in said.out
+    assert "stopped with status 1" in said.err
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("class_set: x", "card has no recipe"),
+        ("card: {recipe: python -m training.clips a && rm -r b}", "recipe says 'rm -r b'"),
+        ("card: {recipe: python training/clips.py}", "give commands python -m training"),
+    ],
+)
+def test_what_is_no_recipe_is_refused(text, message, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        recipe.commands(config)
+
+
+def test_every_segmentation_recipe_of_the_repository_is_a_chain_of_its_own_commands(repository):
+    for path in sorted((repository / "training" / "configs").glob("[chs]*.yaml")):
+        for command in recipe.commands(path):
+            importlib.import_module(command[2])

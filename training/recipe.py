@@ -1,0 +1,52 @@
+"""Runs the whole recipe of a config: the commands of its card, one after the other.
+
+python -m training.recipe training/configs/halsie_dsec.yaml
+
+Run the same command again after a stop: packed clips stay, trainings go on from their checkpoints (`--resume auto`),
+and only what takes minutes is done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+
+def commands(config: Path) -> list[list[str]]:
+    """The commands of a config's `card.recipe`, in order.
+
+    Raises:
+        ValueError: there is no recipe, or a command is not one of `training`.
+    """
+    recipe = ((yaml.safe_load(config.read_text(encoding="utf-8")) or {}).get("card") or {}).get("recipe", "")
+    if not recipe:
+        raise ValueError(f"{config}: card has no recipe; run its commands yourself")
+    found = [shlex.split(command) for command in recipe.split("&&")]
+    for command in found:
+        if command[:2] != ["python", "-m"] or not command[2:] or not command[2].startswith("training."):
+            raise ValueError(f"{config}: recipe says {shlex.join(command)!r}; give commands python -m training.…")
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; see the module's text. Gives the status of the command that failed, or 0."""
+    parser = argparse.ArgumentParser(description="Run every command of a config's recipe, from data to weights.")
+    parser.add_argument("config", type=Path)
+    args = parser.parse_args(arguments)
+    chain = commands(args.config)
+    for number, command in enumerate(chain, 1):
+        print(f"[{number}/{len(chain)}] {shlex.join(command)}", flush=True)
+        status = subprocess.run([sys.executable, *command[1:]], check=False).returncode
+        if status:
+            print(f"stopped with status {status}; the same command goes on from here", file=sys.stderr)
+            return status if status > 0 else 128 - status
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
