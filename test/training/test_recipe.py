@@ -33,7 +33,7 @@ def data(vga_take, davis_take, tmp_path):
 
 
 def shrunk(repository, name, folder):
-    """The repository's recipe for a data set, of one recording each, with steps of a small batch and files in a folder."""
+    """The repository's recipe for a data set, of one recording each, with small steps and all files in a folder."""
     text = (repository / "training" / "configs" / f"halsie_{name}.yaml").read_text()
     path = folder / f"halsie_{name}.yaml"
     text = text.replace(f"training/configs/halsie_{name}.yaml", str(path))
