@@ -148,6 +148,8 @@ def train(
     torch.manual_seed(config.seed)
     gpu = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if gpu else torch.device("cpu")
+    if gpu:
+        torch.cuda.set_device(device)  # what NCCL's barrier runs on
     network = task.network.to(device)
     if world > 1 and not distributed.is_initialized():
         _join_processes("nccl" if gpu else "gloo", rank, world)
