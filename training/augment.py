@@ -280,8 +280,8 @@ class Damage:
 
     @classmethod
     def random(cls, sample: Sample, random: np.random.Generator) -> Damage:
-        """Dark (2 to 48 times less light), over-exposed (2 to 8 times more) or blurred (7 to 25 px), evenly in between:
-        half of the dark clips are then too dark for a frame alone, which is where events are learned to be trusted."""
+        """Dark (2 to 48 times less light), over-exposed (2 to 8 times more) or blurred (7 to 25 px), evenly in between
+        (our choice: half of the dark clips then have less than a 25th of their light)."""
         kind = ("dark", "overexposed", "blur")[int(random.integers(3))]
         low, high = {"dark": (2.0, 48.0), "overexposed": (2.0, 8.0), "blur": (7.0, 25.0)}[kind]
         angle = random.uniform(0, np.pi)

@@ -2,8 +2,8 @@
 
 python -m training.recipe training/configs/halsie_dsec.yaml
 
-Run the same command again after a stop: packed clips stay, trainings go on from their checkpoints (`--resume auto`),
-and only what takes minutes is done again.
+Run the same command again after a stop: packed clips stay (recordings are read through again to find what is missing),
+trainings go on from their checkpoints (`--resume auto`), `training.motion` starts anew.
 """
 
 from __future__ import annotations
