@@ -17,6 +17,7 @@ from halsie_ros.datasets.samples import Sample
 from halsie_ros.evaluation.degradations import READ_NOISE, blur
 from halsie_ros.events import Events
 from halsie_ros.events.voxel import bin_counts
+from halsie_ros.segmentation.restoration import carry, restore
 from halsie_ros.simulation.light import TO_LIGHT, to_codes
 
 
@@ -34,7 +35,8 @@ class AugmentConfig:
         only_events: probability of a clip without any frame.
         blackout: probability that frames end within the clip.
         drop: probability that a clip loses single frames (each with 0.3).
-        damage: probability that a clip's frames are damaged: dark, over-exposed or blurred alike.
+        damage: probability that a clip's frames are damaged: dark, over-exposed or blurred alike; where there are
+            events, they restore them as they do in the pipeline.
         turn: probability that the clip's first steps show another view, so that a frame overrules the memory.
         album: probability that every step of a clip shows another picture, without events: more pictures are seen per
             batch, and frames learn to overrule the memory.
@@ -113,24 +115,39 @@ def make_item(
     undamaged = torch.zeros_like(frames) if clean else None
     damage = Damage.random(sample, random) if random.random() < config.damage else None
     colours = random_colours(config.jitter, random) if config.jitter else None
+    box = seen_box(views, sample.frames.shape[1:3])
+    known = None
     for k, ((start, end, index), view) in enumerate(zip(windows, views)):
+        now = sample.events.between(start, end) if use_events else Events.empty()
         if use_events:
             bin_counts(
-                view.events(sample.events.between(start, end)),
-                t0_us=start, bin_us=bin_us, bins=bins, height=height, width=width, out=events[k].numpy(),
-            )  # fmt: skip
+                view.events(now),
+                t0_us=start,
+                bin_us=bin_us,
+                bins=bins,
+                height=height,
+                width=width,
+                out=events[k].numpy(),
+            )
+        if known is not None:
+            known = carry(known, inside(now, box))
         if index is None:
             continue
         shares[k] = class_shares(view.labels(sample.labels[index]), classes, cell)
         if not seen[k] and undamaged is None:
             continue
-        image = view.image(sample.frames[index])
+        image = sample.frames[index]
+        image = np.repeat(image[:, :, None], 3, 2) if image.ndim == 2 else image
         if colours is not None:
             image = np.stack([colours[channel][image[:, :, channel]] for channel in range(3)], 2)
         if undamaged is not None:
-            undamaged[k] = torch.from_numpy(image).permute(2, 0, 1) / 255
+            undamaged[k] = torch.from_numpy(view.image(image)).permute(2, 0, 1) / 255
+        if seen[k] and damage:
+            known = restore(damage.apply(image[box], random), known if use_events else None, end)
+            image = image.copy()
+            image[box] = np.rint(known.image * 255).astype(np.uint8).transpose(1, 2, 0)
         if seen[k]:
-            frames[k] = torch.from_numpy(damage.apply(image, random) if damage else image).permute(2, 0, 1) / 255
+            frames[k] = torch.from_numpy(view.image(image)).permute(2, 0, 1) / 255
     item = {
         "frames": frames,
         "events": events,
@@ -194,6 +211,24 @@ def lost_inputs(
     return use_events, [k in seen for k in range(len(windows))]
 
 
+def seen_box(views: Sequence[View], size: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of a picture of ``size`` (H, W) outside of which no view shows anything."""
+    parts = [view.source(size) for view in views]
+    return tuple(
+        slice(min(part[axis].start for part in parts), max(part[axis].stop for part in parts)) for axis in range(2)
+    )
+
+
+def inside(events: Events, box: tuple[slice, slice]) -> Events:
+    """The events in a box of rows and columns, in its own pixels."""
+    rows, columns = box
+    kept = (events.y >= rows.start) & (events.y < rows.stop) & (events.x >= columns.start) & (events.x < columns.stop)
+    return Events(
+        events.x[kept] - events.x.dtype.type(columns.start), events.y[kept] - events.y.dtype.type(rows.start),
+        events.t_us[kept], events.polarity[kept],
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class View:
     """One crop for frames, events and labels alike: zoom, then crop at (top, left), then mirror."""
@@ -215,10 +250,18 @@ class View:
         )
         return cls(zoom, top, left, bool(random.random() < 0.5), config.crop, scaled)
 
+    def source(self, size: tuple[int, int]) -> tuple[slice, slice]:
+        """Rows and columns of a picture of ``size`` (H, W) that the crop shows, a pixel more on each side."""
+        return tuple(
+            slice(
+                int(np.clip(start / self.zoom - 1, 0, side - 1)),
+                int(np.clip(np.ceil((start + crop) / self.zoom) + 1, 1, side)),
+            )
+            for start, crop, side in zip((self.top, self.left), self.crop, size)
+        )
+
     def image(self, image: np.ndarray) -> np.ndarray:
-        """``(H, W, 3) uint8`` or ``(H, W) uint8`` to the crop ``(h, w, 3) uint8``; black beyond the picture."""
-        if image.ndim == 2:
-            image = np.repeat(image[:, :, None], 3, 2)
+        """``(H, W, 3) uint8`` to the crop ``(h, w, 3) uint8``; black beyond the picture."""
         tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float()
         scaled = F.interpolate(tensor, self.size, mode="bilinear", antialias=self.zoom < 1, align_corners=False)
         return self._place(scaled[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy(), 0)

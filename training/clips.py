@@ -113,7 +113,7 @@ class PackedClips:
 
     def __init__(self, folder: Path, stills: bool = False) -> None:
         self._only_stills = stills
-        self._files = sorted(folder.glob("*.npz"))
+        self._files = sorted(folder.glob("[!.]*.npz"))
         if not self._files:
             raise FileNotFoundError(f"{folder}: no packed clips; write them with `python -m training.clips`")
 

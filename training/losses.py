@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.networks.halsie import warp
-from training.networks.teacher import Teacher
 
 
 def soft_iou(predicted: Tensor, shares: Tensor, items: int) -> Tensor:
@@ -57,13 +56,13 @@ def motion_error(shares: Tensor, moves: Tensor, continues: Tensor) -> Tensor:
     return error / weight.clamp(min=1.0)
 
 
-def lesson(scores: Tensor, clean: Tensor, teacher: Teacher, most: int = 0) -> Tensor:
+def lesson(scores: Tensor, clean: Tensor, teacher: nn.Module, most: int = 0) -> Tensor:
     """Kullback-Leibler divergence of scores from the teacher's, the mean over cells of the steps that have a frame.
 
     Args:
         scores: ``(N, C, H/4, W/4)``.
         clean: undamaged frames ``(N, 3, H, W)``, zeros for steps without one.
-        teacher: in evaluation.
+        teacher: in evaluation; its ``frame`` gives scores.
         most: at most so many frames, drawn at random, are shown to the teacher; 0 for all.
     """
     rows = (clean.amax((1, 2, 3)) > 0).nonzero().flatten()

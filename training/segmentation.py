@@ -20,9 +20,13 @@ from training.augment import AugmentConfig, cut_windows, make_album, make_item
 from training.export import BIN_US
 from training.loop import train
 from training.losses import lesson, motion_error, soft_iou
+from training.models import network_of, settle_norms
 from training.networks.halsie import HalsieStream
-from training.networks.teacher import Teacher
+from training.networks.teacher import StreamTeacher, Teacher
 from training.segmentation_config import SegmentationConfig, add_set_argument
+
+SETTLING = 6
+"""Batches on which the norms of an exported model are settled."""
 
 
 class SegmentationTask:
@@ -32,25 +36,45 @@ class SegmentationTask:
         self.config = config
         torch.manual_seed(config.loop.seed)
         self.network: nn.Module = self._new_network().to(memory_format=torch.channels_last)
-        if config.start:
+        self._clips = config.train.open()
+        self._validation = config.validation.open()
+        self._weights = self._class_weights()
+        self._teacher: nn.Module | None = None
+        if config.teacher:
+            self._teacher = self._open_teacher().to(memory_format=torch.channels_last).eval().requires_grad_(False)
+        if config.start.endswith(".yaml"):
+            self.network.load_state_dict(network_of(config.start).state_dict())
+            settle_norms(self.network, (self._inputs(self._first_batch(k)) for k in range(SETTLING)))
+        elif config.start:
             saved = torch.load(config.start, map_location="cpu", weights_only=True)
             self.network.load_state_dict(saved["average"])
         if config.frozen_norms:
             self.network = FrozenNorms(self.network)
-        self._clips = config.train.open()
-        self._validation = config.validation.open()
-        self._weights = self._class_weights()
-        self._teacher: Teacher | None = None
-        if config.teacher:
-            self._teacher = Teacher(config.network).to(memory_format=torch.channels_last).eval().requires_grad_(False)
-            saved = torch.load(config.teacher, map_location="cpu", weights_only=True)
-            self._teacher.load_state_dict(saved["average"])
 
     def _new_network(self) -> nn.Module:
         network = HalsieStream(self.config.network)
         if self.config.imagenet:
             network.frame_branch.things.load_imagenet(Path(self.config.imagenet))
         return network
+
+    def _open_teacher(self) -> nn.Module:
+        if self.config.teacher.endswith(".yaml"):
+            return StreamTeacher(network_of(self.config.teacher))
+        teacher = Teacher(self.config.network)
+        saved = torch.load(self.config.teacher, map_location="cpu", weights_only=True)
+        teacher.load_state_dict(saved["average"])
+        return teacher
+
+    def _first_batch(self, number: int) -> dict[str, Tensor]:
+        """One of the batches on which the norms of an exported model are settled."""
+        random = np.random.default_rng([self.config.loop.seed, 2, number])
+        items = [self.item(int(random.integers(len(self))), random) for _ in range(self.config.loop.batch)]
+        return {name: torch.stack([item[name] for item in items]) for name in items[0]}
+
+    @staticmethod
+    def _inputs(batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        """What the network takes, time first."""
+        return tuple(batch[name].transpose(0, 1) for name in ("frames", "events", "dt_us", "frame_valid"))
 
     def __len__(self) -> int:
         return len(self._clips)
@@ -74,11 +98,10 @@ class SegmentationTask:
         classes' soft intersections over unions lack (Rahman and Wang, 2016; per item: our choice); what the teacher
         says of the undamaged frames, where there is one (Hinton et al., 2015); and what moving the memory leaves wrong.
         """
-        frames, events, dt_us, valid, shares, continues = (
-            batch[name].transpose(0, 1) for name in ("frames", "events", "dt_us", "frame_valid", "shares", "continues")
-        )
-        scores, _, spikes, moves = network(frames, events, dt_us, valid)
-        steps, items = events.shape[:2]
+        inputs = self._inputs(batch)
+        shares, continues = batch["shares"].transpose(0, 1), batch["continues"].transpose(0, 1)
+        scores, _, spikes, moves = network(*inputs)
+        steps, items = shares.shape[:2]
         shares = shares.flatten(0, 1)
         scores = scores.float()
         quarter = scores

@@ -32,10 +32,10 @@ class SegmentationConfig:
         loop: see `LoopConfig`.
         card: the model card's data, licence, commercial_use, recipe and inputs.
         imagenet: MobileNetV2 weights to start the frame branch from, "" for none.
-        start: checkpoint whose average the network starts from, "" for none.
+        start: checkpoint whose average the network starts from, or card (.yaml) of an exported model, "" for none.
         class_weights: classes weigh ``share ** -class_weights`` (0: all the same), by their share of `train`.
         overlap: weight of ``1 - soft IoU``, the mean over each item's classes, beside the cross entropy.
-        teacher: checkpoint of `training.teacher`, "" for none.
+        teacher: checkpoint of `training.teacher`, or card (.yaml) of an exported model, "" for none.
         lesson: weight of the difference from the teacher's scores of undamaged frames; 0 without a teacher.
         lesson_frames: at most so many frames of a batch are shown to the teacher, 0 for all.
         motion: weight of the difference between each step's labels and the last ones moved as the memory is moved.

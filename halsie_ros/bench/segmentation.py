@@ -1,4 +1,7 @@
-"""Time of one segmentation step at 640x480, one thread, against DeepLabV3+-MobileNetV2 in the same run."""
+"""Time of one segmentation step at 640x480, one thread, against DeepLabV3+-MobileNetV2 in the same run.
+
+A step with a frame counts what a noisy frame costs: its restoration by events, frame graph and step graph.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,10 @@ import numpy as np
 
 from halsie_ros.bench.harness import Row, median_seconds, row_of_times
 from halsie_ros.errors import ParameterError
+from halsie_ros.events import Events
 from halsie_ros.inference.cards import ModelCard, find_model
 from halsie_ros.inference.session import input_names, input_shape, open_session, output_names
+from halsie_ros.segmentation.restoration import carry, restore
 
 DEFAULT_MODEL = "halsie_scene"
 PEER = "deeplabv3plus_mobilenetv2_480x640.onnx"
@@ -24,11 +29,12 @@ def cases(args: argparse.Namespace) -> Iterator[Row]:
     """Rows `segmentation/step_640x480` (frame and step graph) and `segmentation/event_step_640x480` (step graph)."""
     card = ModelCard.load(find_model(args.model or DEFAULT_MODEL))
     frame, step = graph_runs(card, HEIGHT, WIDTH)
-    runs: list[Callable[[], object]] = [lambda: (frame(), step()), step]
+    restored = _restoration(HEIGHT, WIDTH) if {"frames", "events"} <= set(card.inputs) else lambda: None
+    runs: list[Callable[[], object]] = [lambda: (restored(), frame(), step()), step]
     peer = _peer(args.peers) if args.peers else None
     seconds = median_seconds(*runs, *([peer] if peer else []))
     peer_s = seconds[2] if peer else None
-    note = f"{card.name}; onnxruntime graphs alone, CPU time of one thread"
+    note = f"{card.name}; onnxruntime graphs and the restoration of a noisy frame, CPU time of one thread"
     name = "DeepLabV3+-MobileNetV2" if peer else None
     yield row_of_times("segmentation/step_640x480", seconds[0], name, peer_s, note=note)
     yield row_of_times("segmentation/event_step_640x480", seconds[1], name, peer_s, note=note)
@@ -46,6 +52,17 @@ def graph_runs(card: ModelCard, height: int, width: int) -> tuple[Callable[[], o
     feed["frame_valid"] += 1
     feed |= dict(zip(output_names(frame), frame.run(None, image)))
     return (lambda: frame.run(None, image)), (lambda: step.run(None, feed))
+
+
+def _restoration(height: int, width: int) -> Callable[[], object]:
+    """Restores a frame of noise from the one before and the events since."""
+    random = np.random.default_rng(0)
+    frame = random.integers(0, 255, (height, width, 3), np.uint8)
+    count = int(EVENTS_PER_PIXEL * 10 * height * width)
+    columns, rows = random.integers(0, width, count), random.integers(0, height, count)
+    events = Events.of(columns, rows, np.arange(count), random.integers(0, 2, count))
+    before = restore(frame, None, 0)
+    return lambda: restore(frame, carry(before, events), 50_000)
 
 
 def _peer(folder: Path) -> Callable[[], object]:

@@ -45,6 +45,9 @@ def _segmentation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--degrade", default="none", metavar="KIND", help="none, dark, overexposed, blur or blackout:N (%(default)s)"
     )
+    parser.add_argument(
+        "--no-restoration", action="store_true", help="noisy and blurred frames go to the model as they are"
+    )
     parser.add_argument("--report", type=Path, metavar="FILE", help="write a self-contained HTML report")
     add_json_argument(parser)
 
@@ -74,7 +77,7 @@ def _run_segmentation(args: argparse.Namespace) -> int:
         refuse_unwritable(args.report)
     if args.dataset and (args.root is None or args.split is None):
         raise ParameterError(f"--dataset {args.dataset}: needs --root DIR and --split SPLIT")
-    pipeline = SegmentationPipeline(args.model)
+    pipeline = SegmentationPipeline(args.model, restoration=not args.no_restoration)
     if args.bag:
         from halsie_ros.evaluation.bag import evaluate_bag
 

@@ -37,6 +37,7 @@ PARAMETERS = (
         lengths=(0, 9),
         read_only=True,
     ),
+    Parameter("restoration", True, "Restore noisy and blurred frames by events first.", read_only=True),
     Parameter("undistort", False, "Take the event lens out before the homography (event_camera_info).", read_only=True),
     Parameter("output_reliability", "reliable", "Of the output topics.", choices=qos.RELIABILITIES, read_only=True),
     Parameter("overlay_alpha", 0.5, "Opacity of the classes in segmentation/overlay.", low=0.0, high=1.0),
@@ -63,7 +64,9 @@ class SegmentationNode(ManagedNode):
         self._alignment = Alignment(
             settings["registration"], settings["homography"], settings["rotation"], settings["undistort"]
         )
-        self._pipeline = SegmentationPipeline(settings["model"], threads=settings["threads"])
+        self._pipeline = SegmentationPipeline(
+            settings["model"], threads=settings["threads"], restoration=settings["restoration"]
+        )
         output = SegmentationOutput(self, self._pipeline.card, settings["output_reliability"])
         self.name_licence(self._pipeline.card)
         _warm_up(self._pipeline)
@@ -79,8 +82,12 @@ def _warm_up(pipeline: SegmentationPipeline) -> None:
     warm()
     n = np.arange(4)
     side = pipeline.card.size_multiple
-    frame = np.zeros((side, side, 3), np.uint8)
-    pipeline.step(frame, Events.of(n, n, n + 1, n % 2), None, t0_us=0, t1_us=10)
+    noise = np.random.default_rng(0).integers(0, 255, (side, side, 3), np.uint8)
+    state = None
+    for k, frame in enumerate((noise, noise, np.zeros_like(noise))):  # a frame to restore, and a plain one
+        state = pipeline.step(
+            frame, Events.of(n, n, 10 * k + n + 1, n % 2), state, t0_us=10 * k, t1_us=10 * k + 10
+        ).state
 
 
 def main() -> int:

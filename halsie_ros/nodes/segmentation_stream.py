@@ -210,7 +210,7 @@ class SegmentationStream:
             "latency_p95_ms": latency[1],
             "dropped_refused_step": self._steps.causes.get("refused_step", 0) + self._worker.failures,
             **{name: counts[name] for name in ("merged_step", "time_jump", "gap")},
-            "size_change": self._engine.counts["size_change"],
+            **{name: self._engine.counts[name] for name in ("size_change", "restored_frame")},
             **{f"spikes_{name}": share for name, share in self._spikes.items()},
         }
         if not self._steps.total:

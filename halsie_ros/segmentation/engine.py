@@ -22,7 +22,8 @@ class Engine:
 
     Attributes:
         problem: why events cannot be used, in one line; empty when they can.
-        counts: `events_outside` the image, `fresh_start` after a gap or a jump, `size_change`.
+        counts: `events_outside` the image, `fresh_start` after a gap or a jump, `size_change`, `restored_frame` where
+            events restored a noisy or blurred frame.
         image_size: (height, width) of the newest image, None before the first.
     """
 
@@ -68,6 +69,8 @@ class Engine:
             use_events=events is not None,
         )
         self._state = result.state
+        if result.frame_weight is not None and result.frame_weight < 1:
+            self.counts["restored_frame"] += 1
         return result
 
     def forget(self) -> None:

@@ -13,6 +13,7 @@ from halsie_ros.events import Events
 from halsie_ros.events.voxel import bin_counts
 from halsie_ros.inference.cards import ModelCard, find_model
 from halsie_ros.inference.session import input_names, input_shape, open_session, output_names
+from halsie_ros.segmentation.restoration import Restored, carry, restore
 from halsie_ros.segmentation.upsample import mask_and_confidence
 
 MAX_STEPS = 20
@@ -26,10 +27,12 @@ class State:
     Attributes:
         size: (H, W) of the images it belongs to, pixels.
         tensors: the graph's state by name.
+        restored: the last frame and the events since, from which a damaged frame is restored; None before the first.
     """
 
     size: tuple[int, int]
     tensors: dict[str, np.ndarray]
+    restored: Restored | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +45,8 @@ class StepResult:
         state: to be handed to the next step.
         spikes: share of the neurons that fired, per spiking layer, averaged over the graph steps run.
         graph_steps: how often the step graph ran (a window longer than ``bins * bin_us`` is run as several).
+        frame_weight: share of the frame itself in what the network saw of it, below 1 where events restored it; None
+            without a frame.
     """
 
     mask: np.ndarray
@@ -49,6 +54,7 @@ class StepResult:
     state: State
     spikes: dict[str, float] = field(default_factory=dict)
     graph_steps: int = 1
+    frame_weight: float | None = None
 
 
 class SegmentationPipeline:
@@ -61,17 +67,19 @@ class SegmentationPipeline:
     Args:
         card: the model: a card, a name in models/ or a path.
         threads: onnxruntime threads.
+        restoration: noisy and blurred frames are restored by events first, see `restoration`.
 
     Raises:
         ModelError: the model is missing, damaged, or not for segmentation.
     """
 
-    def __init__(self, card: ModelCard | str | Path, *, threads: int = 1) -> None:
+    def __init__(self, card: ModelCard | str | Path, *, threads: int = 1, restoration: bool = True) -> None:
         self.card = card if isinstance(card, ModelCard) else ModelCard.load(find_model(card))
         if self.card.task != "segmentation":
             raise ModelError(f"{self.card.path}: {self.card.name} is for {self.card.task}: choose a segmentation model")
         self.card.verify()
         self._threads = threads
+        self._restoration = restoration
         self._size: tuple[int, int] | None = None
         self._open((self.card.size_multiple * 4, self.card.size_multiple * 4))
 
@@ -114,7 +122,12 @@ class SegmentationPipeline:
             self._open(padded)
         use_frame = use_frame and self._takes("frames")
         use_events = use_events and self._takes("events")
-        features = self._features(frame if use_frame else None, padded)
+        known, features = None, None
+        if self._restoration and use_events and state is not None:
+            known = carry(state.restored, events.between(t0_us, t1_us))
+        if use_frame and frame is not None:
+            known = restore(frame, known, t1_us)
+            features = self._features(known.image, padded)
         tensors = state.tensors if state is not None else self._fresh()
         windows = self._windows(t0_us, t1_us)
         totals = dict.fromkeys(self._spike_names, 0.0)
@@ -138,7 +151,8 @@ class SegmentationPipeline:
         rates = {
             name.removeprefix("spikes_"): total / len(windows) / self._neurons[name] for name, total in totals.items()
         }
-        return StepResult(mask, confidence, State((height, width), tensors), rates, len(windows))
+        weight = known.weight if known is not None and features is not None else None
+        return StepResult(mask, confidence, State((height, width), tensors, known), rates, len(windows), weight)
 
     def _takes(self, sense: str) -> bool:
         """Whether the model was trained with that input; a card that names none stands for both."""
@@ -190,17 +204,11 @@ class SegmentationPipeline:
     def _fresh(self) -> dict[str, np.ndarray]:
         return {name: np.zeros(self._shapes[name], np.float32) for name in self._state_names}
 
-    def _features(self, frame: np.ndarray | None, padded: tuple[int, int]) -> dict[str, np.ndarray] | None:
-        if frame is None:
-            return None
-        if frame.ndim == 2:
-            frame = np.broadcast_to(frame[:, :, None], (*frame.shape, 3))
-        height, width = frame.shape[:2]
-        image = np.empty((1, 3, *padded), np.float32)
-        np.multiply(frame.transpose(2, 0, 1), np.float32(1 / 255), out=image[0, :, :height, :width])
-        image[0, :, height:, :width] = image[0, :, height - 1 : height, :width]
-        image[0, :, :, width:] = image[0, :, :, width - 1 : width]
-        return dict(zip(self._feature_names, self._frame.run(None, {"image": image})))
+    def _features(self, image: np.ndarray, padded: tuple[int, int]) -> dict[str, np.ndarray]:
+        """What the frame graph sees in an image ``(3, H, W) float32``."""
+        height, width = image.shape[1:]
+        image = np.pad(image, ((0, 0), (0, padded[0] - height), (0, padded[1] - width)), "edge")
+        return dict(zip(self._feature_names, self._frame.run(None, {"image": image[None]})))
 
     def _windows(self, t0_us: int, t1_us: int) -> list[tuple[int, int]]:
         longest = self.card.bins * self.card.bin_us

@@ -16,10 +16,11 @@ EVENTS = Events.of([1, 7], [1, 7], [10, 20], [1, 0])
 class Pipeline:
     def __init__(self):
         self.asked = []
+        self.frame_weight = 1.0
 
     def step(self, frame, events, state, **options):
         self.asked.append(SimpleNamespace(frame=frame, events=events, state=state, **options))
-        return SimpleNamespace(state=SimpleNamespace(size=options["size"]))
+        return SimpleNamespace(state=SimpleNamespace(size=options["size"]), frame_weight=self.frame_weight)
 
 
 def make(kind="identity"):
@@ -73,3 +74,11 @@ def test_without_image_and_sensor_there_is_nothing_to_segment(use_events):
     engine, asked = make()
     assert engine.run(step(use_events=use_events), None, None) is None
     assert not asked
+
+
+def test_restored_frames_are_counted():
+    engine, _ = make()
+    for weight in (None, 1.0, 0.3, 0.9):
+        engine.pipeline.frame_weight = weight
+        engine.run(step(), IMAGE, (8, 8))
+    assert engine.counts["restored_frame"] == 2

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.networks.halsie import StreamConfig, normalised, twice
+from training.networks.halsie import HalsieStream, StreamConfig, normalised, twice
 from training.networks.layers import ConvNorm, InvertedResidual, Mixer, load_imagenet
 
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
@@ -84,3 +85,18 @@ class Teacher(nn.Module):
     ) -> tuple[Tensor, None, list[Tensor], None]:
         """Frames ``(T, B, 3, H, W)`` to scores ``(T*B, classes, H/4, W/4)``, as `HalsieStream` gives them."""
         return self.frame(frames.flatten(0, 1)), None, [], None
+
+
+class StreamTeacher(nn.Module):
+    """A deployed network as a teacher: what it says of single frames without events. Another learns from it to see
+    damaged frames as it sees undamaged ones (our choice)."""
+
+    def __init__(self, network: HalsieStream) -> None:
+        super().__init__()
+        self.network = network
+
+    def frame(self, image: Tensor) -> Tensor:
+        """RGB in 0 … 1, ``(N, 3, H, W)``, to scores ``(N, classes, H/4, W/4)``."""
+        events = image.new_zeros(len(image), 2 * self.network.config.bins, *image.shape[2:])
+        times = image.new_full((len(image),), 50_000.0)
+        return self.network.step(events, times, torch.ones_like(times), self.network.frame(image), (None,) * 4)[0]

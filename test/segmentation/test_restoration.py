@@ -1,0 +1,137 @@
+"""Restoration: a good frame passes untouched, a bad one gains from events, and wrong events are not believed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from halsie_ros.evaluation.degradations import READ_NOISE, blur
+from halsie_ros.events import Events
+from halsie_ros.segmentation.restoration import CONTRAST, LEAST_WEIGHT, carry, restore, weights
+from halsie_ros.simulation.events import EventSimulator
+from halsie_ros.simulation.light import TO_LIGHT, to_codes, to_luminance
+
+HEIGHT, WIDTH, FRAME_US, SPEED_PX = 96, 160, 40_000, 5
+
+
+@pytest.fixture(scope="module")
+def scene():
+    """Eight clean frames of a textured wall that passes by, and the events between them."""
+    random = np.random.default_rng(0)
+    wall = np.full((HEIGHT, WIDTH + 8 * SPEED_PX, 3), 90.0)
+    for _ in range(2500):
+        top, left, side = random.integers(0, HEIGHT), random.integers(0, wall.shape[1]), random.integers(1, 10)
+        wall[top : top + side, left : left + side] = random.integers(50, 200) * random.uniform(0.8, 1.1, 3)
+    wall += random.normal(0, 6, wall.shape[:2])[:, :, None]  # surfaces
+    sensor = EventSimulator(WIDTH, HEIGHT, seed=1)
+    frames, events = [], []
+    for step in range(7 * SPEED_PX + 1):
+        view = np.rint(wall[:, step : step + WIDTH]).astype(np.uint8)
+        events.append(sensor.push(to_luminance(view), FRAME_US + step * FRAME_US // SPEED_PX))
+        if step % SPEED_PX == 0:
+            frames.append(view)
+    return frames, Events.concatenate(events)
+
+
+def run(frames, events, moved=(0, 0)):
+    """The restored frames, and the states."""
+    known, states = None, []
+    for k, frame in enumerate(frames):
+        stop = (k + 1) * FRAME_US
+        if known is not None:
+            now = events.between(known.t_us, stop)
+            known = carry(
+                known, Events((now.x + moved[0]) % WIDTH, (now.y + moved[1]) % HEIGHT, now.t_us, now.polarity)
+            )
+        known = restore(frame, known, stop)
+        states.append(known)
+    return states
+
+
+def error(state, clean):
+    """Mean absolute difference of brightness from the clean frame, codes."""
+    return float(np.abs(state.image.mean(0) * 255 - clean.mean(2)).mean())
+
+
+def in_the_dark(frame, seed):
+    light = TO_LIGHT[frame] / 32
+    return to_codes(light + np.random.default_rng(seed).standard_normal(light.shape).astype(np.float32) * READ_NOISE)
+
+
+def dimmed(frame):
+    return to_codes(TO_LIGHT[frame] / 32)
+
+
+def test_good_frames_pass_as_they_are(scene):
+    frames, events = scene
+    for frame, state in zip(frames, run(frames, events)):
+        assert np.array_equal(np.rint(state.image * 255).astype(np.uint8), frame.transpose(2, 0, 1))
+        assert state.weight == 1
+
+
+def test_noisy_frames_lose_noise_and_keep_edges(scene):
+    frames, events = scene
+    noisy = [in_the_dark(frame, k) for k, frame in enumerate(frames)]
+    state, clean = run(noisy, events)[-1], dimmed(frames[-1])
+    assert state.weight == pytest.approx(LEAST_WEIGHT, abs=0.05)
+    assert error(state, clean) < 0.7 * np.abs(noisy[-1].mean(2) - clean.mean(2)).mean()
+    without_events = run(noisy, Events.empty())[-1]
+    assert error(state, clean) < 0.9 * error(without_events, clean)
+
+
+def test_blurred_frames_get_sharper(scene):
+    frames, events = scene
+    blurred = [blur(frame, np.array([1.0, 0.0])) for frame in frames]
+    state = run(blurred, events)[-1]
+    assert state.weight < 0.6
+    assert error(state, frames[-1]) < 0.85 * np.abs(blurred[-1].mean(2) - frames[-1].mean(2)).mean()
+    assert weights(blurred[-1])[1] == 1  # colours are believed
+
+
+def test_a_noisy_frame_gains_most_from_good_ones_before(scene):
+    frames, events = scene
+    last = dimmed(frames[-1])
+    noisy = [in_the_dark(frame, k) for k, frame in enumerate(frames)]
+    good_before = [dimmed(frame) for frame in frames[:-1]]
+    assert error(run([*good_before, noisy[-1]], events)[-1], last) < error(run(noisy, events)[-1], last)
+
+
+def test_good_frames_tell_the_sensors_contrast(scene):
+    frames, events = scene
+    assert run(frames, events)[-1].contrast == pytest.approx(CONTRAST, rel=0.15)
+    twice = Events.concatenate([events, events])  # a sensor of half the threshold fires twice as often
+    order = np.argsort(twice.t_us, kind="stable")
+    twice = Events(twice.x[order], twice.y[order], twice.t_us[order], twice.polarity[order])
+    assert run(frames, twice)[-1].contrast == pytest.approx(CONTRAST / 2, rel=0.25)
+
+
+def test_events_in_the_wrong_place_are_found_out_and_restore_nothing(scene):
+    frames, events = scene
+    right, wrong = run(frames, events)[-1], run(frames, events, moved=(17, 9))[-1]
+    assert right.explained > 0.5 and wrong.explained < 0.05
+    blurred = blur(frames[-1], np.array([1.0, 0.0]))
+    after = run([*frames[:-1], blurred], events, moved=(17, 9))[-1]
+    assert after.weight == 1 and np.array_equal(np.rint(after.image * 255), blurred.transpose(2, 0, 1))
+
+
+def test_frames_far_apart_do_not_help_each_other(scene):
+    frames, _ = scene
+    before = restore(in_the_dark(frames[0], 0), None, 0)
+    late = in_the_dark(frames[1], 1)
+    for t_us in (600_000, -40_000, 0):
+        assert restore(late, before, t_us).weight == 1
+
+
+def test_the_state_that_goes_in_is_not_touched(scene):
+    frames, events = scene
+    before = restore(in_the_dark(frames[0], 0), None, 0)
+    image, change = before.image.copy(), before.change.copy()
+    after = carry(before, events)
+    restore(in_the_dark(frames[1], 1), after, 40_000)
+    assert np.array_equal(before.image, image) and np.array_equal(before.change, change)
+    assert after.change.any() and carry(None, events) is None
+
+
+def test_a_picture_of_one_colour_is_a_good_one():
+    assert weights(np.full((40, 40, 3), 7, np.uint8)) == (1.0, 1.0)
+    assert weights(np.zeros((6, 6, 1), np.uint8)) == (1.0, 1.0)
