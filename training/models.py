@@ -26,25 +26,35 @@ def network_of(model: str | Path) -> HalsieStream:
 
     Raises:
         ModelError: there is no such model.
-        ValueError: the model's graphs are not those of a `HalsieStream` of usual size.
+        ValueError: the model's graphs are not those of a spiking `HalsieStream`.
     """
     card = ModelCard.load(find_model(model))
     card.verify()
-    network = HalsieStream(StreamConfig(classes=len(card.classes), bins=card.bins))
     weights: dict[str, np.ndarray] = {}
     for role in ("frame", "step"):
         weights |= _weights(onnx.load(str(card.graph(role))))
+    try:
+        channels = [len(weights[f"event_branch.currents.{k}.conv.weight"]) for k in range(len(EVENT_LAYERS))]
+        config = StreamConfig(
+            classes=len(card.classes),
+            bins=card.bins,
+            mixer="context.upper.merge.conv.weight" in weights,
+            event_channels=(channels[0], channels[1], channels[2]),
+            memory=len(weights["update.bias"]) // 3,
+            deep=(len(weights["down.conv.weight"]), len(weights["context.lower.0.conv.weight"])),
+        )
+    except KeyError as error:
+        raise ValueError(f"{card.path}: its graphs have no {error}: export the model again") from error
+    network = HalsieStream(config)
     state = network.state_dict()
     for name, module in network.named_modules():
         if isinstance(module, ConvNorm):
             weights[f"{name}.norm.bias"] = weights.pop(f"{name}.conv.bias", np.empty(0))
             state[f"{name}.norm.weight"] = torch.full_like(module.norm.running_var, (1 + module.norm.eps) ** 0.5)
-    missing = [name for name in weights if name not in state or tuple(state[name].shape) != weights[name].shape]
-    learned = {name for name, _ in network.named_parameters()} - {n for n in state if n.endswith("norm.weight")}
-    if missing or learned - set(weights):
-        raise ValueError(
-            f"{card.path}: {sorted(missing or learned - set(weights))[0]} does not fit: export the model again"
-        )
+    learned = {name for name, _ in network.named_parameters() if not name.endswith("norm.weight")}
+    wrong = learned ^ set(weights) or {name for name in learned if tuple(state[name].shape) != weights[name].shape}
+    if wrong:
+        raise ValueError(f"{card.path}: {min(wrong)} does not fit: export the model again")
     network.load_state_dict(state | {name: torch.from_numpy(one.copy()) for name, one in weights.items()})
     return network
 

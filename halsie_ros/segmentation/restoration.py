@@ -101,7 +101,8 @@ def restore(frame: np.ndarray, restored: Restored | None, t_us: int) -> Restored
         restored: the frame before with all events since, see `carry`; None: there is none, or no events.
         t_us: time of the frame.
     """
-    frame = np.ascontiguousarray(frame if frame.ndim == 3 else frame[:, :, None])
+    # Writable and without gaps, as one kind of array: others would be compiled for in the midst of a stream.
+    frame = np.require(frame if frame.ndim == 3 else frame[:, :, None], np.uint8, ("C", "W"))
     height, width = frame.shape[:2]
     image = np.empty((3, height, width), np.float32)
     change = np.zeros((height, width), np.int16)

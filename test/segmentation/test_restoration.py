@@ -7,6 +7,7 @@ import pytest
 
 from halsie_ros.evaluation.degradations import READ_NOISE, blur
 from halsie_ros.events import Events
+from halsie_ros.segmentation import restoration
 from halsie_ros.segmentation.restoration import CONTRAST, LEAST_WEIGHT, carry, restore, weights
 from halsie_ros.simulation.events import EventSimulator
 from halsie_ros.simulation.light import TO_LIGHT, to_codes, to_luminance
@@ -135,3 +136,15 @@ def test_the_state_that_goes_in_is_not_touched(scene):
 def test_a_picture_of_one_colour_is_a_good_one():
     assert weights(np.full((40, 40, 3), 7, np.uint8)) == (1.0, 1.0)
     assert weights(np.zeros((6, 6, 1), np.uint8)) == (1.0, 1.0)
+
+
+def test_arrays_of_every_layout_share_the_compiled_kernels():
+    random = np.random.default_rng(0)
+    frame = random.integers(0, 255, (32, 48, 3), dtype=np.uint8)
+    before = restore(frame, None, 0)
+    known = len(restoration._blend.signatures)
+    locked = frame.copy()
+    locked.flags.writeable = False
+    for layout in (frame, locked, frame[:, :, ::-1], frame[:, ::2]):
+        restore(layout, None if layout.shape != frame.shape else before, 10)
+    assert len(restoration._blend.signatures) == max(known, 1)

@@ -12,6 +12,8 @@ torch = pytest.importorskip("torch")
 
 from halsie_ros.datasets.samples import Sample  # noqa: E402
 from halsie_ros.events import Events  # noqa: E402
+from halsie_ros.simulation.events import EventSimulator  # noqa: E402
+from halsie_ros.simulation.light import TO_LIGHT, to_codes, to_luminance  # noqa: E402
 from training.augment import (  # noqa: E402
     AugmentConfig,
     View,
@@ -155,6 +157,53 @@ def test_damage_changes_the_picture_as_named(kind):
     else:
         assert (damaged.mean() < 0.6 * image.mean()) == (kind == "dark")
         assert (damaged.mean() > 1.2 * image.mean()) == (kind == "overexposed")
+
+
+def noise_that_passes_by(frames=6):
+    """A random picture that moves by 4 pixels a frame, with the events that a sensor would send; one class."""
+    random = np.random.default_rng(1)
+    wide = np.repeat(np.repeat(random.integers(60, 190, (48, 96), dtype=np.uint8), 2, 0), 2, 1)
+    sensor, events, images = EventSimulator(128, 96, seed=1), [], []
+    for step in range(4 * frames + 1):
+        view = wide[:, step : step + 128]
+        events.append(sensor.push(to_luminance(view), 10_000 * (step + 1)))
+        if step % 4 == 0 and step:
+            images.append(np.repeat(view[:, :, None], 3, 2))
+    times = 10_000 + 40_000 * np.arange(1, frames + 1)
+    labels = np.ones((frames, 96, 128), np.uint8)
+    return Sample("noise", times, 10_000, np.stack(images), Events.concatenate(events), labels, np.ones(frames, bool))
+
+
+@pytest.mark.parametrize("only_frames", [0.0, 1.0])
+def test_damaged_frames_are_restored_where_there_are_events(monkeypatch, only_frames):
+    from training import augment
+
+    monkeypatch.setattr(augment.Damage, "random", lambda *_: augment.Damage("dark", 40.0, np.array([1.0, 0.0])))
+    sample, random = noise_that_passes_by(), np.random.default_rng(0)
+    config = dataclasses.replace(
+        AugmentConfig(crop=(64, 96), scale=(1.0, 1.0), steps=6, **NO_LOSS), damage=1.0, only_frames=only_frames
+    )
+    item = make_item(sample, config, random, classes=2, bins=5, bin_us=10_000, clean=True)
+    light = torch.from_numpy(TO_LIGHT)[(item["clean"] * 255).long()] / 40
+    wanted = torch.from_numpy(to_codes(light.numpy())).float() / 255
+    noise = (item["frames"] - wanted).abs().mean((1, 2, 3))
+    if only_frames:
+        assert 0.9 < noise[-1] / noise[0] < 1.1
+    else:
+        assert noise[-1] < 0.8 * noise[0]
+
+
+@pytest.mark.parametrize("zoom", [0.8, 1.0, 1.37])
+def test_nothing_that_a_view_shows_lies_outside_its_source(zoom):
+    random = np.random.default_rng(3)
+    config = AugmentConfig(crop=(64, 64), scale=(zoom, zoom))
+    image = random.integers(1, 255, (96, 128, 3), dtype=np.uint8)
+    for _ in range(10):
+        view = View.random((96, 128), config, random)
+        rows, columns = view.source((96, 128))
+        outside = np.zeros_like(image)
+        outside[rows, columns] = image[rows, columns]
+        assert np.array_equal(view.image(outside), view.image(image))
 
 
 def test_colours_vary_with_the_clip_and_keep_the_order_of_levels():

@@ -15,6 +15,7 @@ from halsie_ros.datasets.samples import Sample  # noqa: E402
 from halsie_ros.events import Events  # noqa: E402
 from training.augment import class_shares  # noqa: E402
 from training.clips import PackedClips, SourceConfig, load_clip, pack, save_clip  # noqa: E402
+from training.export import export, load  # noqa: E402
 from training.loop import train  # noqa: E402
 from training.losses import lesson, motion_error, soft_iou  # noqa: E402
 from training.networks.halsie import StreamConfig  # noqa: E402
@@ -178,7 +179,6 @@ def test_changes_on_the_command_line_are_held_to_the_same_rules(repository):
 
 def test_a_short_training_learns_resumes_and_is_exported(recipe, tmp_path):
     from halsie_ros.segmentation.pipeline import SegmentationPipeline
-    from training.export import export, load
 
     config = SegmentationConfig.load(recipe)
     about = dataclasses.asdict(config)
@@ -354,6 +354,18 @@ def test_a_teacher_learns_and_a_network_learns_from_it(recipe, tmp_path):
     assert pupil.loss(pupil.network, batch)[0] > alone
     with pytest.raises(ValueError, match="single frames"):
         TeacherTask(SegmentationConfig.load(recipe))
+
+
+def test_a_recipe_starts_from_an_exported_model_and_learns_from_it(recipe, tmp_path):
+    config = SegmentationConfig.load(recipe)
+    task = SegmentationTask(config)
+    train(task, config.loop, tmp_path / "first", about=dataclasses.asdict(config))
+    network, about = load(tmp_path / "first" / "last.pt")
+    card = str(export(network, "first", tmp_path, about, {}))
+    again = SegmentationTask(SegmentationConfig.load(recipe, [f"start={card}", f"teacher={card}", "lesson=1.0"]))
+    assert again.validate(again.network.eval()) == pytest.approx(task.validate(network.eval()), abs=0.02)
+    batch = {name: one[None] for name, one in again.item(0, np.random.default_rng(3)).items()}
+    assert torch.isfinite(again.loss(again.network, batch)[0])
 
 
 def test_the_lesson_is_the_difference_from_the_teacher_where_there_is_a_frame():
