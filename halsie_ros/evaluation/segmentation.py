@@ -126,6 +126,7 @@ def evaluate(
         "split": split,
         "inputs": inputs,
         "degrade": str(degradation),
+        "restoration": pipeline.restoration,
         "protocol": f"sequences of {frames} frames, fresh state each",
     }
     return recorder.result(about), recorder

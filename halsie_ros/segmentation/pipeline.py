@@ -60,6 +60,8 @@ class StepResult:
 class SegmentationPipeline:
     """Runs a segmentation model's graphs; holds no state but the open sessions.
 
+    Noisy and blurred frames are restored by the events before the graphs see them, unless `restoration` is off.
+
     Images of any size are padded to the model's multiple at the right and lower edge (the frame's last pixels are
     repeated) and the mask is cropped back. An input that the card's `inputs` does not name is ignored: what the model
     was not trained on could only mislead it.
@@ -67,7 +69,7 @@ class SegmentationPipeline:
     Args:
         card: the model: a card, a name in models/ or a path.
         threads: onnxruntime threads.
-        restoration: noisy and blurred frames are restored by events first, see `restoration`.
+        restoration: see `halsie_ros.segmentation.restoration`.
 
     Raises:
         ModelError: the model is missing, damaged, or not for segmentation.
@@ -79,7 +81,7 @@ class SegmentationPipeline:
             raise ModelError(f"{self.card.path}: {self.card.name} is for {self.card.task}: choose a segmentation model")
         self.card.verify()
         self._threads = threads
-        self._restoration = restoration
+        self.restoration = restoration
         self._size: tuple[int, int] | None = None
         self._open((self.card.size_multiple * 4, self.card.size_multiple * 4))
 
@@ -123,7 +125,7 @@ class SegmentationPipeline:
         use_frame = use_frame and self._takes("frames")
         use_events = use_events and self._takes("events")
         known, features = None, None
-        if self._restoration and use_events and state is not None:
+        if self.restoration and use_events and state is not None:
             known = carry(state.restored, events.between(t0_us, t1_us))
         if use_frame and frame is not None:
             known = restore(frame, known, t1_us)
