@@ -46,7 +46,8 @@ class LoopConfig:
         save_every: steps between checkpoints.
         workers: loading processes per training process; 0 loads in the training process.
         threads: torch threads per process.
-        mixed_precision: bfloat16 autocast; it helps GPUs and CPUs with AVX512-BF16 or AMX, and slows down others.
+        mixed_precision: bfloat16 autocast where it helps, on GPUs and CPUs with AVX512-BF16 or AMX; others, which it would
+            slow down six times, train in float32.
     """
 
     steps: int
@@ -163,6 +164,9 @@ def train(
         restore(start, network, average, optimizer, progress)
     parallel = nn.parallel.DistributedDataParallel(network) if world > 1 else network
     writer = _writer(run) if rank == 0 else None
+    mixed = config.mixed_precision and fast_bfloat16(device)
+    if config.mixed_precision and not mixed and rank == 0:
+        print("loop.mixed_precision: this processor has no fast bfloat16, training in float32", flush=True)
     batches = _batches(task, config, progress.step, rank, world)
     began, waited, first = time.monotonic(), 0.0, progress.step
     while progress.step < config.steps:
@@ -174,7 +178,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, step)
         network.train()
-        with torch.autocast(device.type, torch.bfloat16) if config.mixed_precision else nullcontext():
+        with torch.autocast(device.type, torch.bfloat16) if mixed else nullcontext():
             loss, figures = task.loss(parallel, batch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -208,6 +212,13 @@ def train(
     if writer is not None:
         writer.close()
     return progress
+
+
+def fast_bfloat16(device: torch.device) -> bool:
+    """Whether the processor multiplies bfloat16 by itself; where it does not, a step takes six times as long."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return any(there is True for name, there in torch.cpu.get_capabilities().items() if "bf16" in name)
 
 
 def _join_processes(backend: str, rank: int, world: int) -> None:

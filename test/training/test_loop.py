@@ -180,3 +180,18 @@ def test_two_processes_have_the_losses_of_one_and_outlive_a_killed_worker(tmp_pa
     one, two = (json.loads((tmp_path / folder / "losses.json").read_text()) for folder in ("one", "two"))
     assert len(one) == 12 and len(two) == 6  # the second attempt went on from the checkpoint of step 6
     np.testing.assert_allclose(two, one[6:], rtol=1e-5)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_mixed_precision_is_used_where_the_processor_has_it(monkeypatch, tmp_path, capsys, there):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": there, "cpu_name": "bf16"})
+    seen = []
+
+    class Watched(Toy):
+        def loss(self, network, batch):
+            seen.append(network(batch["x"]).dtype)
+            return super().loss(network, batch)
+
+    train(Watched(), LoopConfig(steps=2, batch=2, mixed_precision=True), tmp_path)
+    assert set(seen) == {torch.bfloat16 if there else torch.float32}
+    assert ("float32" in capsys.readouterr().out) == (not there)
