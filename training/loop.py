@@ -46,8 +46,8 @@ class LoopConfig:
         save_every: steps between checkpoints.
         workers: loading processes per training process; 0 loads in the training process.
         threads: torch threads per process.
-        mixed_precision: bfloat16 autocast where it helps, on GPUs and CPUs with AVX512-BF16 or AMX; others, which it would
-            slow down six times, train in float32.
+        mixed_precision: bfloat16 autocast where it helps, on GPUs and CPUs with AVX512-BF16 or AMX; others, which it
+            would slow down six times, train in float32.
     """
 
     steps: int

@@ -7,6 +7,8 @@ lookup, whatever the lens.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numba
 import numpy as np
 
@@ -52,6 +54,16 @@ class Registration:
         self.image_size = image_size
         self.outside = 0
         self._table = table
+
+    @cached_property
+    def scale(self) -> float:
+        """Image pixels per pixel of the event sensor, along a line: the median over the table."""
+        if self._table is None:
+            return 1.0
+        known = self._table[..., 0] >= 0
+        both = known[:, 8:] & known[:, :-8]
+        apart = np.hypot(*(self._table[:, 8:].astype(float) - self._table[:, :-8])[both].T)
+        return float(np.median(apart)) / 8 if len(apart) else 1.0
 
     def apply(self, events: Events) -> Events:
         """The events in the image frame, in their order; those outside the image are dropped and counted."""

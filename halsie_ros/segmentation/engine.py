@@ -12,6 +12,9 @@ from halsie_ros.segmentation.alignment import Alignment
 from halsie_ros.segmentation.pipeline import SegmentationPipeline, State, StepResult
 from halsie_ros.segmentation.synchronizer import Step
 
+COARSEST = 1.3
+"""Image pixels per event pixel, or the other way round, up to which events can restore frames pixel by pixel."""
+
 
 class Engine:
     """Runs a pipeline over the steps of one stream.
@@ -34,6 +37,7 @@ class Engine:
         self.counts: Counter[str] = Counter()
         self.image_size: tuple[int, int] | None = None
         self._state: State | None = None
+        self._pixel_by_pixel = True
 
     def run(self, step: Step, image: np.ndarray | None, sensor_size: tuple[int, int] | None) -> StepResult | None:
         """Segments one step.
@@ -67,6 +71,7 @@ class Engine:
             size=size,
             use_frame=step.use_frame,
             use_events=events is not None,
+            restoration=self._pixel_by_pixel,
         )
         self._state = result.state
         if result.frame_weight is not None and result.frame_weight < 1:
@@ -88,6 +93,8 @@ class Engine:
         except GeometryError as error:
             self.problem = str(error)
             return None
+        scale = 1.0 if registration is None else registration.scale
+        self._pixel_by_pixel = 1 / COARSEST < scale < COARSEST
         if registration is None:
             return step.events
         mapped = registration.apply(step.events)

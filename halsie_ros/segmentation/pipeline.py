@@ -96,6 +96,7 @@ class SegmentationPipeline:
         size: tuple[int, int] | None = None,
         use_frame: bool = True,
         use_events: bool = True,
+        restoration: bool = True,
     ) -> StepResult:
         """Segments the scene at ``t1_us``.
 
@@ -112,6 +113,7 @@ class SegmentationPipeline:
             size: (H, W) where neither a frame nor a state says it.
             use_frame: False ignores the frame.
             use_events: False ignores the events.
+        restoration: False gives the frame to the graphs as it is.
 
         Raises:
             ParameterError: no size is known, sizes differ, an array has a wrong shape or type, or the window is empty.
@@ -125,7 +127,7 @@ class SegmentationPipeline:
         use_frame = use_frame and self._takes("frames")
         use_events = use_events and self._takes("events")
         known, features = None, None
-        if self.restoration and use_events and state is not None:
+        if restoration and self.restoration and use_events and state is not None:
             known = carry(state.restored, events.between(t0_us, t1_us))
         if use_frame and frame is not None:
             known = restore(frame, known, t1_us)

@@ -125,3 +125,10 @@ def test_rectify_map_of_a_data_set_is_rounded_and_bounded():
 def test_registration_that_cannot_work_is_refused(make, message):
     with pytest.raises(GeometryError, match=message):
         make()
+
+
+def test_scale_is_image_pixels_per_event_pixel():
+    assert Registration.identity((40, 60)).scale == 1
+    assert Registration.resize((40, 60), (80, 120)).scale == pytest.approx(2, abs=0.1)
+    turned = [0, -0.5, 39, 0.5, 0, 0, 0, 0, 1]
+    assert Registration.homography(turned, (40, 60), (40, 60)).scale == pytest.approx(0.5, abs=0.1)

@@ -82,3 +82,11 @@ def test_restored_frames_are_counted():
         engine.pipeline.frame_weight = weight
         engine.run(step(), IMAGE, (8, 8))
     assert engine.counts["restored_frame"] == 2
+
+
+@pytest.mark.parametrize("sensor, restores", [((8, 8), True), ((9, 9), True), ((16, 16), False), ((4, 4), False)])
+def test_events_restore_frames_only_where_they_are_as_fine_as_the_image(sensor, restores):
+    engine, asked = make("resize")
+    image = np.zeros((64, 64, 3), np.uint8)
+    engine.run(step(), image, (8 * sensor[0], 8 * sensor[1]))
+    assert asked[0].restoration == restores
