@@ -59,7 +59,13 @@ class SegmentationTask:
 
     def _open_teacher(self) -> nn.Module:
         if self.config.teacher.endswith(".yaml"):
-            return StreamTeacher(network_of(self.config.teacher))
+            network = network_of(self.config.teacher)
+            if network.config.classes != self.config.network.classes:
+                raise ValueError(
+                    f"teacher {self.config.teacher} has {network.config.classes} classes, the network "
+                    f"{self.config.network.classes}: give one of the same class set"
+                )
+            return StreamTeacher(network)
         teacher = Teacher(self.config.network)
         saved = torch.load(self.config.teacher, map_location="cpu", weights_only=True)
         teacher.load_state_dict(saved["average"])
@@ -177,7 +183,7 @@ class FrozenNorms(nn.Module):
 
 @torch.no_grad()
 def run_clip(network: nn.Module, sample: Any, inputs: tuple[str, ...], lost: int = 0) -> np.ndarray:
-    """The mask ``(H, W)`` at a clip's end, stepped as the pipeline does; the last ``lost`` frames do not arrive."""
+    """The mask ``(H, W)`` at a clip's end, stepped as the pipeline does good frames; the last ``lost`` do not come."""
     device = next(network.parameters()).device
     height, width = sample.labels.shape[1:]
     padded = (-(-height // 32) * 32, -(-width // 32) * 32)

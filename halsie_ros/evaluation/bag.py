@@ -71,6 +71,7 @@ def evaluate_bag(
             "split": path.name,
             "inputs": inputs,
             "degrade": str(degradation),
+            "restoration": pipeline.restoration and inputs == "both",
             "protocol": "offline, one state through the whole bag",
             "topics": {"images": run.images, "events": run.event_topic, "labels": ground_truth},
             "labels_without_mask": run.pairing.labels - run.pairing.paired,

@@ -126,7 +126,7 @@ def evaluate(
         "split": split,
         "inputs": inputs,
         "degrade": str(degradation),
-        "restoration": pipeline.restoration,
+        "restoration": pipeline.restoration and inputs in ("both", "hold"),
         "protocol": f"sequences of {frames} frames, fresh state each",
     }
     return recorder.result(about), recorder

@@ -57,13 +57,16 @@ class Registration:
 
     @cached_property
     def scale(self) -> float:
-        """Image pixels per pixel of the event sensor, along a line: the median over the table."""
+        """Image pixels per pixel of the event sensor: the median over the table, along rows or columns, whichever is
+        further from 1."""
         if self._table is None:
             return 1.0
-        known = self._table[..., 0] >= 0
-        both = known[:, 8:] & known[:, :-8]
-        apart = np.hypot(*(self._table[:, 8:].astype(float) - self._table[:, :-8])[both].T)
-        return float(np.median(apart)) / 8 if len(apart) else 1.0
+        scales = [1.0]
+        for table in (self._table, self._table.transpose(1, 0, 2)):
+            both = (table[:, 8:, 0] >= 0) & (table[:, :-8, 0] >= 0)
+            apart = np.hypot(*(table[:, 8:].astype(float) - table[:, :-8])[both].T)
+            scales += [float(np.median(apart)) / 8] if len(apart) else []
+        return max(scales, key=lambda scale: abs(np.log(max(scale, 1e-6))))
 
     def apply(self, events: Events) -> Events:
         """The events in the image frame, in their order; those outside the image are dropped and counted."""

@@ -61,7 +61,7 @@ class Engine:
             return None
         if self._state is not None and (step.fresh or self._state.size != size):
             self.counts["fresh_start" if step.fresh else "size_change"] += 1
-            self._state = None
+            self._state = self._state.renewed() if self._state.size == size else None
         result = self.pipeline.step(
             image,
             Events.empty() if events is None else events,
@@ -71,7 +71,7 @@ class Engine:
             size=size,
             use_frame=step.use_frame,
             use_events=events is not None,
-            restoration=self._pixel_by_pixel,
+            restoration=self._pixel_by_pixel and step.stamp_ns // 1000 >= step.t1_us,  # a late frame shows the past
         )
         self._state = result.state
         if result.frame_weight is not None and result.frame_weight < 1:

@@ -26,13 +26,17 @@ class State:
 
     Attributes:
         size: (H, W) of the images it belongs to, pixels.
-        tensors: the graph's state by name.
+        tensors: the graph's state by name; empty: a fresh one.
         restored: the last frame and the events since, from which a damaged frame is restored; None before the first.
     """
 
     size: tuple[int, int]
     tensors: dict[str, np.ndarray]
     restored: Restored | None = None
+
+    def renewed(self) -> State:
+        """A fresh state that still knows how events and frames fit together: for a break in a stream."""
+        return State(self.size, {}, self.restored and self.restored.outdated())
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,13 +130,14 @@ class SegmentationPipeline:
             self._open(padded)
         use_frame = use_frame and self._takes("frames")
         use_events = use_events and self._takes("events")
-        known, features = None, None
-        if restoration and self.restoration and use_events and state is not None:
-            known = carry(state.restored, events.between(t0_us, t1_us))
+        known, features = state.restored if state is not None else None, None
+        if known is not None:
+            usable = restoration and self.restoration and use_events
+            known = carry(known, events.between(t0_us, t1_us)) if usable else known.outdated()
         if use_frame and frame is not None:
             known = restore(frame, known, t1_us)
             features = self._features(known.image, padded)
-        tensors = state.tensors if state is not None else self._fresh()
+        tensors = state.tensors if state is not None and state.tensors else self._fresh()
         windows = self._windows(t0_us, t1_us)
         totals = dict.fromkeys(self._spike_names, 0.0)
         logits = np.empty(0)

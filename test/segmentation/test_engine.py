@@ -8,6 +8,7 @@ import pytest
 from halsie_ros.events import Events
 from halsie_ros.segmentation.alignment import Alignment
 from halsie_ros.segmentation.engine import Engine
+from halsie_ros.segmentation.pipeline import State
 from halsie_ros.segmentation.synchronizer import Step
 
 EVENTS = Events.of([1, 7], [1, 7], [10, 20], [1, 0])
@@ -20,7 +21,7 @@ class Pipeline:
 
     def step(self, frame, events, state, **options):
         self.asked.append(SimpleNamespace(frame=frame, events=events, state=state, **options))
-        return SimpleNamespace(state=SimpleNamespace(size=options["size"]), frame_weight=self.frame_weight)
+        return SimpleNamespace(state=State(options["size"], {"one": None}), frame_weight=self.frame_weight)
 
 
 def make(kind="identity"):
@@ -28,8 +29,8 @@ def make(kind="identity"):
     return engine, engine.pipeline.asked
 
 
-def step(fresh=False, use_frame=True, use_events=True):
-    return Step(None, 0, 0.0, EVENTS, 0, 50_000, fresh, use_frame, use_events)
+def step(fresh=False, use_frame=True, use_events=True, stamp_ns=50_000_000):
+    return Step(None, stamp_ns, 0.0, EVENTS, 0, 50_000, fresh, use_frame, use_events)
 
 
 IMAGE = np.zeros((8, 8, 3), np.uint8)
@@ -40,7 +41,8 @@ def test_the_state_of_one_step_goes_into_the_next_until_a_fresh_start():
     first = engine.run(step(), IMAGE, (8, 8))
     engine.run(step(), IMAGE, (8, 8))
     engine.run(step(fresh=True), IMAGE, (8, 8))
-    assert [call.state for call in asked] == [None, first.state, None]
+    assert [call.state for call in asked[:2]] == [None, first.state]
+    assert asked[2].state.size == (8, 8) and not asked[2].state.tensors
     assert engine.counts["fresh_start"] == 1
 
 
@@ -90,3 +92,10 @@ def test_events_restore_frames_only_where_they_are_as_fine_as_the_image(sensor, 
     image = np.zeros((64, 64, 3), np.uint8)
     engine.run(step(), image, (8 * sensor[0], 8 * sensor[1]))
     assert asked[0].restoration == restores
+
+
+def test_a_late_frame_is_not_restored_by_events_after_it():
+    engine, asked = make()
+    engine.run(step(), IMAGE, (8, 8))
+    engine.run(step(stamp_ns=40_000_000), IMAGE, (8, 8))
+    assert [one.restoration for one in asked] == [True, False]

@@ -94,16 +94,16 @@ def test_a_model_of_one_sense_ignores_the_other(repository, tmp_path, frame, pip
 
 @pytest.mark.parametrize("options", [{}, {"restoration": False}, {"use_events": False}])
 def test_a_frame_of_noise_is_restored_by_events_unless_told_otherwise(repository, pipeline, frame, options):
-    first = step(pipeline, frame, events=some_events())
+    first = step(pipeline, frame, events=some_events(300))
     assert first.frame_weight == 1
-    second = step(pipeline, frame, first.state, some_events(), STEP_US, **options)
+    second = step(pipeline, frame, first.state, some_events(300), STEP_US, **options)
     plain = SegmentationPipeline(repository / "models" / "halsie_scene.yaml", restoration=False)
-    before = step(plain, frame, events=some_events())
-    without = step(plain, frame, before.state, some_events(), STEP_US, use_events=options.get("use_events", True))
+    before = step(plain, frame, events=some_events(300))
+    without = step(plain, frame, before.state, some_events(300), STEP_US, use_events=options.get("use_events", True))
     assert without.frame_weight == 1 and before.state.restored is not None
     assert (second.frame_weight < 0.6) == (not options)
     assert np.array_equal(second.confidence, without.confidence) == bool(options)
-    assert step(pipeline, None, second.state, some_events(), 2 * STEP_US).frame_weight is None
+    assert step(pipeline, None, second.state, some_events(300), 2 * STEP_US).frame_weight is None
 
 
 def test_events_outside_the_window_are_ignored(pipeline, frame):
