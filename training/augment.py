@@ -119,16 +119,8 @@ def make_item(
     known = None
     for k, ((start, end, index), view) in enumerate(zip(windows, views)):
         now = sample.events.between(start, end) if use_events else Events.empty()
-        if use_events:
-            bin_counts(
-                view.events(now),
-                t0_us=start,
-                bin_us=bin_us,
-                bins=bins,
-                height=height,
-                width=width,
-                out=events[k].numpy(),
-            )
+        grid = {"t0_us": start, "bin_us": bin_us, "bins": bins, "height": height, "width": width}
+        bin_counts(view.events(now), **grid, out=events[k].numpy())
         if known is not None:
             known = carry(known, inside(now, box))
         if index is None:
@@ -142,12 +134,13 @@ def make_item(
             image = np.stack([colours[channel][image[:, :, channel]] for channel in range(3)], 2)
         if undamaged is not None:
             undamaged[k] = torch.from_numpy(view.image(image)).permute(2, 0, 1) / 255
-        if seen[k] and damage:
-            known = restore(damage.apply(image[box], random), known if use_events else None, end)
+        if not seen[k]:
+            continue
+        if damage:
+            known = restore(damage.apply(image[box], random), known, end)
             image = image.copy()
             image[box] = np.rint(known.image * 255).astype(np.uint8).transpose(1, 2, 0)
-        if seen[k]:
-            frames[k] = torch.from_numpy(view.image(image)).permute(2, 0, 1) / 255
+        frames[k] = torch.from_numpy(view.image(image)).permute(2, 0, 1) / 255
     item = {
         "frames": frames,
         "events": events,
