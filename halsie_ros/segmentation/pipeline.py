@@ -216,7 +216,8 @@ class SegmentationPipeline:
     def _features(self, image: np.ndarray, padded: tuple[int, int]) -> dict[str, np.ndarray]:
         """What the frame graph sees in an image ``(3, H, W) float32``."""
         height, width = image.shape[1:]
-        image = np.pad(image, ((0, 0), (0, padded[0] - height), (0, padded[1] - width)), "edge")
+        if (height, width) != padded:
+            image = np.pad(image, ((0, 0), (0, padded[0] - height), (0, padded[1] - width)), "edge")
         return dict(zip(self._feature_names, self._frame.run(None, {"image": image[None]})))
 
     def _windows(self, t0_us: int, t1_us: int) -> list[tuple[int, int]]:
