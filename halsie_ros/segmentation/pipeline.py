@@ -117,7 +117,7 @@ class SegmentationPipeline:
             size: (H, W) where neither a frame nor a state says it.
             use_frame: False ignores the frame.
             use_events: False ignores the events.
-        restoration: False gives the frame to the graphs as it is.
+            restoration: False gives the frame to the graphs as it is.
 
         Raises:
             ParameterError: no size is known, sizes differ, an array has a wrong shape or type, or the window is empty.

@@ -21,3 +21,7 @@ def test_rows_have_the_agreed_names_and_no_peer_where_none_is(monkeypatch):
 def test_a_folder_without_the_peer_is_named(tmp_path):
     with pytest.raises(ParameterError, match="deeplabv3plus"):
         list(segmentation.cases(argparse.Namespace(model=None, peers=tmp_path, with_peers=False)))
+
+
+def test_the_frame_that_is_timed_is_restored():
+    assert segmentation._restoration(96, 128)().weight < 0.6

@@ -15,14 +15,6 @@ from training.export import FEATURES, StepGraph, deployed, export, graphs  # noq
 from training.networks.halsie import EVENT_LAYERS, STATES, HalsieStream, StreamConfig  # noqa: E402
 
 HEIGHT, WIDTH = 96, 128
-ABOUT = {
-    "class_set": "dsec_11",
-    "inputs": ["frames", "events"],
-    "commercial_use": True,
-    "licence": "Apache-2.0",
-    "data": "noise",
-    "recipe": "none",
-}
 
 
 @pytest.fixture(scope="module")
@@ -160,8 +152,8 @@ def test_weights_are_stored_in_half_the_bytes(network):
         assert len(model.SerializeToString()) < 2.6 * parameters
 
 
-def test_export_writes_a_card_that_verifies(network, tmp_path):
-    card = ModelCard.load(export(network, "tried", tmp_path, ABOUT, {"miou": 0.5}))
+def test_export_writes_a_card_that_verifies(network, about, tmp_path):
+    card = ModelCard.load(export(network, "tried", tmp_path, about, {"miou": 0.5}))
     card.verify()
     assert card.classes[5] == "road" and card.palette.shape == (11, 3) and card.commercial_use
     assert card.measured["miou"] == 0.5

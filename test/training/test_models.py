@@ -14,15 +14,6 @@ from training.models import network_of, settle_norms  # noqa: E402
 from training.networks.halsie import HalsieStream, StreamConfig  # noqa: E402
 from training.networks.teacher import StreamTeacher  # noqa: E402
 
-ABOUT = {
-    "class_set": "dsec_11",
-    "inputs": ["frames", "events"],
-    "commercial_use": True,
-    "licence": "Apache-2.0",
-    "data": "noise",
-    "recipe": "none",
-}
-
 
 def clip(seed, steps=3, items=2, side=64):
     random = torch.Generator().manual_seed(seed)
@@ -49,8 +40,8 @@ def network():
 
 
 @pytest.fixture
-def card(network, tmp_path):
-    return export(network, "again", tmp_path, ABOUT, {})
+def card(network, about, tmp_path):
+    return export(network, "again", tmp_path, about, {})
 
 
 @torch.no_grad()
