@@ -3,7 +3,8 @@
     python -m training.export RUN/best.pt --name halsie_scene [--models models] [--measured FILE.json]
 
 Norms are folded into the convolutions, convolution weights are stored as float16 initializers with a Cast (as fast,
-half the size), and heights and widths stay open.
+half the size), heights and widths stay open, and the event grid comes in two parts, its early and its late bins: each
+has few enough channels for a fast first convolution on any CPU.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from torch import Tensor, nn
 from halsie_ros.cli.output import write_atomically
 from halsie_ros.segmentation.labels import CLASS_SETS
 from training.networks.halsie import EVENT_LAYERS, STATES, HalsieStream, StreamConfig
-from training.networks.layers import fuse_norms
+from training.networks.layers import InParts, fuse_norms
 
 OPSET = 17
 BIN_US = 10_000
+EVENT_INPUTS = ("events_early", "events_late")
 FEATURES = ("quarter", "eighth")
 STRIDES = {"quarter": 4, "eighth": 8, "sixteenth": 16, "memory": 8}
 
@@ -54,28 +56,40 @@ class StepGraph(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, events: Tensor, dt_us: Tensor, frame_valid: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        self, early: Tensor, late: Tensor, dt_us: Tensor, frame_valid: Tensor, *rest: Tensor
+    ) -> tuple[Tensor, ...]:
         """``rest``: the frame features, then the states; gives scores, next states and spike counts."""
-        scores, state, spikes, _ = self.network.step(events, dt_us, frame_valid, rest[:2], rest[2:])
+        scores, state, spikes, _ = self.network.step((early, late), dt_us, frame_valid, rest[:2], rest[2:])
         return (scores, *state, *(layer.sum().view(1) for layer in spikes))
 
 
 def deployed(network: HalsieStream) -> HalsieStream:
-    """A copy as the graphs hold it: in evaluation, norms folded, convolution weights rounded to float16."""
+    """A copy as the graphs hold it, for `FrameGraph` and `StepGraph`: in evaluation, norms folded, convolution weights
+    rounded to float16, the first convolution on events in parts."""
     network = copy.deepcopy(network).eval().requires_grad_(False)
     fuse_norms(network)
+    first = network.event_branch.currents[0]
+    first.conv = InParts(first.conv, event_channels(network.config.bins)).requires_grad_(False)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             module.weight.copy_(module.weight.half().float())
     return network
 
 
+def event_channels(bins: int) -> tuple[int, int]:
+    """Channels of the early and the late part of an event grid, which has two per bin."""
+    early = 2 * ((bins + 1) // 2)
+    return early, 2 * bins - early
+
+
 def example(network: HalsieStream, height: int, width: int) -> dict[str, Tensor]:
     """A step's inputs by name, fresh state, in the graph's order."""
     channels = dict(zip(STATES, (*network.config.event_channels, network.config.memory)))
+    parts = zip(EVENT_INPUTS, event_channels(network.config.bins))
     features = network.frame(torch.zeros(1, 3, height, width))
     return {
-        "events": torch.zeros(1, 2 * network.config.bins, height, width),
+        **{name: torch.zeros(1, count, height, width) for name, count in parts},
         "dt_us": torch.full((1,), 50_000.0),
         "frame_valid": torch.ones(1),
         **{f"frame_{name}": feature for name, feature in zip(FEATURES, features)},
@@ -91,7 +105,7 @@ def graphs(network: HalsieStream) -> dict[str, onnx.ModelProto]:
     network = deployed(network)
     inputs = example(network, 2 * network.size_multiple, 3 * network.size_multiple)
     step_outputs = ["logits", *(f"next_{name}" for name in STATES), *(f"spikes_{name}" for name in EVENT_LAYERS)]
-    image = torch.zeros(1, 3, *inputs["events"].shape[2:])
+    image = torch.zeros(1, 3, 2 * network.size_multiple, 3 * network.size_multiple)
     return {
         "frame": _trace(FrameGraph(network), {"image": image}, [f"frame_{name}" for name in FEATURES]),
         "step": _trace(StepGraph(network), inputs, step_outputs),

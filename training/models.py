@@ -33,6 +33,7 @@ def network_of(model: str | Path) -> HalsieStream:
     weights: dict[str, np.ndarray] = {}
     for role in ("frame", "step"):
         weights |= _weights(onnx.load(str(card.graph(role))))
+    _join_parts(weights, "event_branch.currents.0.conv")
     try:
         channels = [len(weights[f"event_branch.currents.{k}.conv.weight"]) for k in range(len(EVENT_LAYERS))]
         config = StreamConfig(
@@ -77,6 +78,14 @@ def _weights(model: onnx.ModelProto) -> dict[str, np.ndarray]:
             result[f"event_branch.neurons.{leaks}.log_tau"] = -held[node.input[0]].reshape(-1)
             leaks += 1
     return result
+
+
+def _join_parts(weights: dict[str, np.ndarray], name: str) -> None:
+    """Puts a convolution that the export cut into parts together again, see `training.networks.layers.InParts`."""
+    parts = sorted(one for one in weights if one.startswith(f"{name}.parts.") and one.endswith(".weight"))
+    if parts:
+        weights[f"{name}.weight"] = np.concatenate([weights.pop(one) for one in parts], 1)
+        weights[f"{name}.bias"] = weights.pop(f"{name}.parts.0.bias")
 
 
 @torch.no_grad()

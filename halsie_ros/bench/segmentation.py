@@ -50,7 +50,9 @@ def graph_runs(card: ModelCard, height: int, width: int) -> tuple[Callable[[], o
     frame, step = (open_session(card.graph(role), sizes=sizes) for role in ("frame", "step"))
     image = {"image": random.random((1, 3, height, width), np.float32)}
     feed = {name: np.zeros(input_shape(step, name, sizes), np.float32) for name in input_names(step)}
-    feed["events"] += random.poisson(EVENTS_PER_PIXEL, feed["events"].shape).astype(np.float32)
+    for name in feed:
+        if name.startswith("events"):
+            feed[name] += random.poisson(EVENTS_PER_PIXEL, feed[name].shape).astype(np.float32)
     feed["dt_us"] += card.bins * card.bin_us
     feed["frame_valid"] += 1
     feed |= dict(zip(output_names(frame), frame.run(None, image)))

@@ -26,6 +26,7 @@ from halsie_ros.inference.session import input_names, input_shape
 MAC_PJ = 4.6
 ACCUMULATE_PJ = 0.9
 EVENT_INPUT = "events"
+"""What the names of inputs that hold event counts start with, and the name under which their cost is given."""
 _SPIKE_OUTPUT = "spikes_"
 _PASSING = {"Cast", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Unsqueeze", "Gather", "Transpose"}
 _PRODUCTS = {"Conv", "MatMul", "Gemm", "ConvTranspose"}
@@ -105,11 +106,13 @@ def _propagate(node: Node, inputs: tuple, sources: dict[str, dict[str, float]]) 
 
 def _spike_sources(graph: Graph, shapes: dict) -> tuple[dict[str, dict[str, float]], int]:
     """Tensors that hold nothing but spikes, found upwards from the outputs that count them; cells of the grid."""
-    sources: dict[str, dict[str, float]] = {EVENT_INPUT: {EVENT_INPUT: 1.0}}
-    event_cells = 0
+    sources: dict[str, dict[str, float]] = {}
+    cells: dict[str, int] = {}
     for node in graph.nodes:
-        if EVENT_INPUT in node.inputs and node.name in shapes:
-            event_cells = math.prod(shapes[node.name][0][node.inputs.index(EVENT_INPUT)])
+        for index, tensor in enumerate(node.inputs):
+            if tensor.startswith(EVENT_INPUT) and graph.producer(tensor) is None and node.name in shapes:
+                sources[tensor] = {EVENT_INPUT: 1.0}
+                cells[tensor] = math.prod(shapes[node.name][0][index])
     for output in graph.outputs:
         if not output.startswith(_SPIKE_OUTPUT):
             continue
@@ -122,7 +125,7 @@ def _spike_sources(graph: Graph, shapes: dict) -> tuple[dict[str, dict[str, floa
             tensor = producer.inputs[0]
             if summed:
                 sources[tensor] = {name: 1.0}
-    return sources, event_cells
+    return sources, sum(cells.values())
 
 
 def _profile(path: Path, height: int, width: int) -> dict[str, tuple[tuple, tuple]]:

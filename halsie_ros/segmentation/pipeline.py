@@ -145,7 +145,7 @@ class SegmentationPipeline:
             last = index == len(windows) - 1
             seen = features is not None and last
             feed = {
-                "events": self._grid(events if use_events else Events.empty(), start, end, padded),
+                **self._grid(events if use_events else Events.empty(), start, end, padded),
                 "dt_us": np.array([end - start], np.float32),
                 "frame_valid": np.array([float(seen)], np.float32),
                 **(features if features is not None and last else self._no_features),
@@ -174,9 +174,15 @@ class SegmentationPipeline:
         names, self._outputs = input_names(self._step), output_names(self._step)
         self._feature_names = output_names(self._frame)
         self._state_names = [name for name in names if name.startswith("state_")]
+        self._event_names = [name for name in names if name.startswith("events")]
         self._spike_names = [name for name in self._outputs if name.startswith("spikes_")]
-        wanted = {"events", "dt_us", "frame_valid", *self._feature_names, *self._state_names}
-        if set(names) != wanted or "logits" not in self._outputs or input_names(self._frame) != ["image"]:
+        wanted = {"dt_us", "frame_valid", *self._event_names, *self._feature_names, *self._state_names}
+        if (
+            set(names) != wanted
+            or not self._event_names
+            or "logits" not in self._outputs
+            or input_names(self._frame) != ["image"]
+        ):
             raise ModelError(
                 f"{self.card.graph('step')}: inputs {', '.join(names)} are not those of a segmentation step: "
                 "export the model again"
@@ -229,7 +235,8 @@ class SegmentationPipeline:
         edges = [t0_us + (t1_us - t0_us) * index // count for index in range(count + 1)]
         return list(itertools.pairwise(edges))
 
-    def _grid(self, events: Events, start: int, end: int, padded: tuple[int, int]) -> np.ndarray:
+    def _grid(self, events: Events, start: int, end: int, padded: tuple[int, int]) -> dict[str, np.ndarray]:
+        """The event grid, channel after channel handed out to the graph's event inputs."""
         if end - start > self.card.bins * self.card.bin_us:
             events = Events.empty()  # the part of a very long window that only fades the state
         counts = bin_counts(
@@ -240,4 +247,5 @@ class SegmentationPipeline:
             height=padded[0],
             width=padded[1],
         )
-        return counts[None]
+        channels = np.cumsum([self._shapes[name][1] for name in self._event_names])
+        return dict(zip(self._event_names, np.split(counts[None], channels[:-1], 1)))

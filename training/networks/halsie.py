@@ -60,9 +60,10 @@ class EventBranch(nn.Module):
         self.neurons = nn.ModuleList(LIF(c) if spiking else LeakyUnits(c) for c in channels)
 
     def forward(
-        self, events: Tensor, membranes: list[Tensor | None], dt_us: Tensor, steps: int
+        self, events: Tensor | tuple[Tensor, ...], membranes: list[Tensor | None], dt_us: Tensor, steps: int
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """``(T*B, inputs, H, W)`` counts to spikes per layer ``(T*B, C, H/s, W/s)`` and the last membranes."""
+        """``(T*B, inputs, H, W)`` counts (or in parts, see `InParts`) to spikes per layer ``(T*B, C, H/s, W/s)`` and the
+        last membranes."""
         spikes, after = [], []
         x = events
         for current, neurons, membrane in zip(self.currents, self.neurons, membranes):
@@ -169,7 +170,7 @@ class HalsieStream(nn.Module):
 
     def step(
         self,
-        events: Tensor,
+        events: Tensor | tuple[Tensor, ...],
         dt_us: Tensor,
         frame_valid: Tensor,
         features: tuple[Tensor, Tensor],
@@ -179,7 +180,7 @@ class HalsieStream(nn.Module):
         """The step graph, for T steps of B items.
 
         Args:
-            events: counts per polarity and bin, ``(T*B, 2*bins, H, W)``.
+            events: counts per polarity and bin, ``(T*B, 2*bins, H, W)``; or in parts, see `InParts`.
             dt_us: length of each step, ``(T*B,)``.
             frame_valid: 1 where a frame came with the step, else 0 and its features are ignored, ``(T*B,)``.
             features: what :meth:`frame` gave, ``(T*B, 16, H/4, W/4)`` and ``(T*B, 3*memory, H/8, W/8)``.
