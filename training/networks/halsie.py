@@ -62,8 +62,8 @@ class EventBranch(nn.Module):
     def forward(
         self, events: Tensor | tuple[Tensor, ...], membranes: list[Tensor | None], dt_us: Tensor, steps: int
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """``(T*B, inputs, H, W)`` counts (or in parts, see `InParts`) to spikes per layer ``(T*B, C, H/s, W/s)`` and the
-        last membranes."""
+        """``(T*B, inputs, H, W)`` counts (or in parts, see `InParts`) to spikes per layer ``(T*B, C, H/s, W/s)`` and
+        the last membranes."""
         spikes, after = [], []
         x = events
         for current, neurons, membrane in zip(self.currents, self.neurons, membranes):
