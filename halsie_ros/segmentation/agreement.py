@@ -1,10 +1,11 @@
 """Whether events and frames fit together: measured on every frame, so that wrong events restore nothing.
 
 An event changes a pixel's code c as ``c + OFFSET`` is multiplied (see `OFFSET`). What the events since the last frame
-predict of each pixel is compared with how the frame did change: in cells of 8x8 pixels, which blur hardly touches;
-pixel by pixel, which tells the contrast that an event stands for; and pixel by pixel in noisy frames, where only the
-part that goes along with the events says anything. All of it is sums over frames, older ones fading, and only frames in
-which something happened count: standing still for a minute teaches nothing and unteaches nothing.
+predict of each pixel is compared with how the frame did change: in cells of 8x8 pixels, which blur touches less, and
+against the same prediction moved by a cell, which must not fit better; pixel by pixel, which tells the contrast that an
+event stands for; and pixel by pixel in noisy frames, where only the part that goes along with the events says anything.
+All of it is sums over frames, older ones fading, and only frames in which something happened count: standing still for
+a minute teaches nothing and unteaches nothing.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ GAMMA, OFFSET = 2.4, 0.055
 """Codes c of sRGB light L (IEC 61966-2-1): ``c + OFFSET`` grows as ``L ** (1 / GAMMA)``, so an event multiplies it."""
 CONTRAST = 0.22
 """Natural logarithm of the light ratio that an event stands for, until frames say better (our choice)."""
-EXPLAINED = (0.08, 0.16)
+EXPLAINED = (0.04, 0.10)
 """Share of the changes of 8x8 cells that events must explain to be believed a little, and wholly (our choice: CamVid
-with simulated events has 0.7 from clean frames, 0.2 to 0.5 from blurred ones, below 0.06 where events lie 8 pixels
-off)."""
+with simulated events has 0.7 from clean frames, 0.11 to 0.45 from blurred ones in slow motion, 0.3 to 0.7 in fast)."""
+PLACED = (0.95, 1.08)
+"""How much better the events must fit in their place than moved by a cell of 8 pixels (our choice, on the same: 1.4 and
+more from clean frames, 1.0 to 1.8 from blurred ones, below 0.93 where events lie 8 pixels off)."""
 FOLLOWED = (0.1, 0.25)
 """Share of what the events say that noisy frames must follow to be believed a little, and wholly (our choice: CamVid in
 the dark has 0.4 and more, below 0.05 where events lie a few pixels off)."""
@@ -33,6 +36,7 @@ PLAUSIBLE = (0.04, 1.5)
 MOST_EVENTS = 24
 """A pixel with more events since the last frame is a broken one."""
 _FADES = 0.9
+_MOVES = tuple((down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if down or right)
 _QUIET = (2e-4, 1e-5)
 """Frames in which cells are predicted to change less, and do change less (squared), do not count; noisy ones change
 always."""
@@ -45,13 +49,15 @@ class Agreement:
     Attributes:
         cells: of 8x8 pixels, the sums of change times prediction (for a contrast of 1), prediction squared, and change
             squared.
+        moved: change times prediction with the prediction moved by a cell in each of 8 directions.
         pixels: the first two sums of single pixels, from frames that the events explain well.
         noisy: the same from noisy frames.
 
     To begin with, about a frame's worth that events of `CONTRAST` explain wholly.
     """
 
-    cells: tuple[float, float, float] = (CONTRAST * 0.004, 0.004, CONTRAST**2 * 0.004)
+    cells: tuple[float, ...] = (CONTRAST * 0.004, 0.004, CONTRAST**2 * 0.004)
+    moved: tuple[float, ...] = (0.0,) * len(_MOVES)
     pixels: tuple[float, float] = (CONTRAST * 0.01, 0.01)
     noisy: tuple[float, float] = (CONTRAST * 0.002, 0.002)
 
@@ -67,30 +73,35 @@ class Agreement:
         return max(together, 0.0) ** 2 / max(predicted * changed, 1e-12)
 
     @property
+    def placed(self) -> float:
+        """How much better the events explain the cells in their place than moved to the best cell beside it."""
+        return self.cells[0] / max(*self.moved, 1e-12)
+
+    @property
     def followed(self) -> float:
         """Share of what the events say that noisy frames follow; 1 for all."""
         return self.noisy[0] / max(self.noisy[1], 1e-12) / self.contrast
 
     def belief(self, noisy: bool) -> float:
         """How far a prediction from events is to be believed, 0 to 1, for a noisy frame or another."""
-        belief = ramp(self.explained, *EXPLAINED)
+        belief = min(ramp(self.explained, *EXPLAINED), ramp(self.placed, *PLACED))
         return belief * ramp(self.followed, *FOLLOWED) if noisy else belief
 
-    def after(self, frame: np.ndarray, before: np.ndarray, change: np.ndarray, noisy: bool) -> Agreement:
+    def after(self, now: np.ndarray, was: np.ndarray, change: np.ndarray, noisy: bool) -> Agreement:
         """The agreement with one more frame.
 
         Args:
-            frame: ``(H, W, C) uint8``.
-            before: the frame before, codes 0 … 1, ``(3, H, W) float32``.
+            now: its brightness, see `brightness`.
+            was: that of the frame before; for a noisy frame, of what was made of it.
             change: events in between, on minus off, ``(H, W) int16``.
             noisy: whether the frame is.
         """
-        cells, (together, predicted, changed) = _compare(frame, before, change)
+        cells, moved, (together, predicted, changed) = _compare(now, was, change)
         if cells[1] < _QUIET[0] and (noisy or cells[2] < _QUIET[1]):
             return self
         if noisy:
             return replace(self, noisy=_faded(self.noisy, (together, predicted)))
-        known = replace(self, cells=_faded(self.cells, cells))
+        known = replace(self, cells=_faded(self.cells, cells), moved=_faded(self.moved, moved))
         low, high = PLAUSIBLE
         # A blurred frame changes less than events say, and that the more, the finer one looks.
         sharp = together**2 > SHARP * predicted * changed and together * cells[1] > 0.75 * cells[0] * predicted
@@ -118,40 +129,60 @@ def luma(frame, y, x):
     )
 
 
+def brightness(picture: np.ndarray) -> np.ndarray:
+    """Codes 0 … 1 of every other pixel of every other row: ``(H, W, C) uint8``, or ``(3, H, W) float32`` of codes, to
+    ``(ceil(H / 2), ceil(W / 2)) float32``."""
+    if picture.dtype == np.uint8:
+        return _brightness(picture[::2, ::2], np.float32(1 / 255))
+    return _brightness(picture[:, ::2, ::2].transpose(1, 2, 0), np.float32(1))
+
+
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _compare(frame, before, change):
-    """Change times prediction, prediction squared, change squared: means over cells of 8x8 pixels, what all cells have
-    in common taken out (lights, exposure), and means over pixels. Every other pixel and row is looked at; white pixels
-    and broken ones are left out."""
-    height, width = change.shape
-    cells, pixels, count = np.zeros(5), np.zeros(3), 0
-    for top in range(0, height - 7, 8):
-        for left in range(0, width - 7, 8):
+def _brightness(picture, scale):
+    height, width = picture.shape[:2]
+    plane = np.empty((height, width), np.float32)
+    for y in range(height):
+        for x in range(width):
+            plane[y, x] = luma(picture, y, x) * scale
+    return plane
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _compare(now, was, change):
+    """Means over cells of 8x8 pixels of change times prediction, prediction squared and change squared, what all cells
+    have in common taken out (lights, exposure); of change times the prediction of each neighbour; and means over
+    pixels. Every other pixel and row is looked at; white pixels and broken ones are left out."""
+    rows, columns = now.shape[0] // 4, now.shape[1] // 4
+    changes, predictions = np.zeros((rows, columns), np.float32), np.zeros((rows, columns), np.float32)
+    pixels = np.zeros(3)
+    for row in range(rows):
+        for column in range(columns):
             change_sum, prediction_sum = np.float32(0), np.float32(0)
-            for y in range(top, top + 8, 2):
-                for x in range(left, left + 8, 2):
-                    now = luma(frame, y, x) * np.float32(1 / 255)
-                    was = (
-                        np.float32(0.2126) * before[0, y, x]
-                        + np.float32(0.7152) * before[1, y, x]
-                        + np.float32(0.0722) * before[2, y, x]
-                    )
-                    if now > np.float32(0.97) or was > np.float32(0.97) or abs(change[y, x]) > MOST_EVENTS:
+            for y in range(4 * row, 4 * row + 4):
+                for x in range(4 * column, 4 * column + 4):
+                    events = change[2 * y, 2 * x]
+                    if now[y, x] > np.float32(0.97) or was[y, x] > np.float32(0.97) or abs(events) > MOST_EVENTS:
                         continue
-                    prediction = (was + np.float32(OFFSET)) * change[y, x] * np.float32(1 / GAMMA)
-                    pixels[0] += (now - was) * prediction
+                    changed = now[y, x] - was[y, x]
+                    prediction = (was[y, x] + np.float32(OFFSET)) * events * np.float32(1 / GAMMA)
+                    pixels[0] += changed * prediction
                     pixels[1] += prediction * prediction
-                    pixels[2] += (now - was) * (now - was)
-                    change_sum += now - was
+                    pixels[2] += changed * changed
+                    change_sum += changed
                     prediction_sum += prediction
-            cells[0] += change_sum * prediction_sum
-            cells[1] += prediction_sum * prediction_sum
-            cells[2] += change_sum * change_sum
-            cells[3] += change_sum
-            cells[4] += prediction_sum
-            count += 1
-    count = max(count, 1)
-    cells, pixels = cells / count, pixels / (16 * count)
-    together, predicted = cells[0] - cells[3] * cells[4], cells[1] - cells[4] * cells[4]
-    changed = cells[2] - cells[3] * cells[3]
-    return (together / 256, predicted / 256, changed / 256), (pixels[0], pixels[1], pixels[2])
+            changes[row, column], predictions[row, column] = change_sum / 16, prediction_sum / 16
+    cells, moved = np.zeros(3), np.zeros(len(_MOVES))
+    if rows < 3 or columns < 3:
+        return cells, moved, pixels
+    changes -= changes.mean()
+    predictions -= predictions.mean()
+    for row in range(1, rows - 1):
+        for column in range(1, columns - 1):
+            changed, prediction = changes[row, column], predictions[row, column]
+            cells[0] += changed * prediction
+            cells[1] += prediction * prediction
+            cells[2] += changed * changed
+            for move in range(len(_MOVES)):
+                moved[move] += changed * predictions[row + _MOVES[move][0], column + _MOVES[move][1]]
+    count = (rows - 2) * (columns - 2)
+    return cells / count, moved / count, pixels / (16 * rows * columns)

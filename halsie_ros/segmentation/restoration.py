@@ -3,7 +3,8 @@
 Events say how the brightness of a pixel has changed since the last frame, free of that frame's noise and of motion
 blur. The last restored frame, carried on by them, predicts the new frame; the two are averaged, with more weight for
 the prediction the worse the frame is: the direct form of the complementary filter (Scheerlinck et al., ACCV 2018), with
-weights per frame. A good frame passes as it is.
+weights per frame, and more weight for the frame in what is coarse, where neither noise nor blur does harm and where the
+errors of events add up (our choice). A good frame passes as it is.
 
 A frame's quality is read off the frame itself: how much neighbouring pixels differ, as a share of how much pixels at a
 distance of 8 do. Scenes have about 0.3 to 0.6, noise that drowns them 1, blur over many pixels 1/8 in its direction. A
@@ -19,19 +20,22 @@ import numba
 import numpy as np
 
 from halsie_ros.events import Events
-from halsie_ros.segmentation.agreement import GAMMA, MOST_EVENTS, OFFSET, Agreement, luma, ramp
+from halsie_ros.segmentation.agreement import GAMMA, MOST_EVENTS, OFFSET, Agreement, brightness, luma, ramp
 
 NOISY = (0.60, 0.75)
 """Mean fine to coarse difference from which a frame counts as noisy, and as wholly so."""
 BLURRED = (0.30, 0.22)
 """Smallest fine to coarse difference of a direction from which a frame counts as blurred, and as wholly so."""
-LEAST_WEIGHT = 0.3
-"""Share of a wholly noisy or blurred frame in its restoration."""
+LEAST_WEIGHT = 0.2
+"""Share of a wholly noisy or blurred frame in its restoration, in what is finer than a cell."""
+COARSE_WEIGHT = 0.6
+"""The same, in what cells of 16x16 pixels show."""
 LONGEST_GAP_US = 500_000
 """Frames further apart do not help each other: too many events, each a little wrong, lie between them."""
 _LONG_AGO = -(1 << 62)
 _DIRECTIONS = np.array([[0, 1], [1, 0], [1, 1], [1, -1]])
-_ENOUGH = 4
+_ENOUGH = 5
+_CELL = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +44,16 @@ class Restored:
 
     Attributes:
         image: RGB codes 0 … 1, ``(3, H, W) float32``.
+        brightness: of the frame as it came, see `agreement.brightness`.
         change: events since then, on minus off, ``(H, W) int16``.
         t_us: time of the frame.
-        frames: how many frames the image is made of, at most 4; a good frame alone counts as 4.
-        weight: share of its own frame in the image's brightness; 1 where nothing was restored.
+        frames: how many frames the image is made of, at most 5; a good frame alone counts as 5.
+        weight: share of its own frame in the image's fine brightness; 1 where nothing was restored.
         agreement: how far events can be believed, and what contrast they stand for.
     """
 
     image: np.ndarray
+    brightness: np.ndarray
     change: np.ndarray
     t_us: int
     frames: int = 1
@@ -80,37 +86,45 @@ def restore(frame: np.ndarray, restored: Restored | None, t_us: int) -> Restored
     """
     # Writable and without gaps, as one kind of array: others would be compiled for in the midst of a stream.
     frame = np.require(frame if frame.ndim == 3 else frame[:, :, None], np.uint8, ("C", "W"))
-    luma_weight, chroma_weight = weights(frame)
-    good, noisy = luma_weight == 1.0 == chroma_weight, chroma_weight < 1.0
+    grey, colour = damage(frame)
+    good, noisy = grey == 0.0 == colour, colour > 0.0
+    now = brightness(frame)
     agreement, belief = Agreement() if restored is None else restored.agreement, 0.0
     if restored is not None and 0 < t_us - restored.t_us <= LONGEST_GAP_US and restored.change.any():
-        agreement = agreement.after(frame, restored.image, restored.change, noisy)
+        was = brightness(restored.image) if noisy else restored.brightness
+        agreement = agreement.after(now, was, restored.change, noisy)
         belief = agreement.belief(noisy)
     height, width = frame.shape[:2]
     image = np.empty((3, height, width), np.float32)
     change = np.zeros((height, width), np.int16)
     if restored is None or good or not belief:
         _to_planes(frame, image)
-        return Restored(image, change, t_us, _ENOUGH if good else 1, agreement=agreement)
+        return Restored(image, now, change, t_us, _ENOUGH if good else 1, agreement=agreement)
     frames = min(restored.frames + 1, _ENOUGH)
-    luma_weight, chroma_weight = (1 - belief * (1 - max(weight, 1 / frames)) for weight in (luma_weight, chroma_weight))
+    weights = [
+        1 - belief * (1 - max(1 - (1 - least) * harm, 1 / frames))
+        for harm in (grey, colour)
+        for least in (LEAST_WEIGHT, COARSE_WEIGHT)
+    ]
     factors = np.exp(agreement.contrast / GAMMA * np.arange(-MOST_EVENTS, MOST_EVENTS + 1)).astype(np.float32)
-    _blend(frame, restored.image, restored.change, factors, np.float32(luma_weight), np.float32(chroma_weight), image)
-    return Restored(image, change, t_us, frames, luma_weight, agreement)
+    shares = np.array(weights, np.float32)
+    coarse = _coarse(frame, restored.image, restored.change, factors, shares)
+    _blend(frame, restored.image, restored.change, factors, coarse, shares, image)
+    return Restored(image, now, change, t_us, frames, weights[0], agreement)
 
 
-def weights(frame: np.ndarray) -> tuple[float, float]:
-    """How far a frame ``(H, W, C) uint8`` is to be believed, from `LEAST_WEIGHT` to 1: its brightness, its colours.
+def damage(frame: np.ndarray) -> tuple[float, float]:
+    """How noisy or blurred a frame ``(H, W, C) uint8`` is, 0 (good) to 1 (wholly): its brightness, its colours.
 
     Blur leaves colours nearly as they are, noise does not.
     """
     differences = _differences(frame, _DIRECTIONS)
     if differences[:, 1].min() <= 0:
-        return 1.0, 1.0
+        return 0.0, 0.0
     sharpness = differences[:, 0] / differences[:, 1]
     noisy = ramp(float(sharpness.mean()), *NOISY)
     blurred = ramp(float(sharpness.min()), *BLURRED)
-    return 1 - (1 - LEAST_WEIGHT) * max(noisy, blurred), 1 - (1 - LEAST_WEIGHT) * noisy
+    return max(noisy, blurred), noisy
 
 
 @numba.njit(cache=True, nogil=True)
@@ -152,28 +166,72 @@ def _differences(frame, directions):
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _blend(frame, before, change, factors, luma_weight, chroma_weight, image):
-    """The frame and its prediction averaged: brightness by one weight, what is left of the colours by the other. Pixels
-    with more events than there are factors for take the frame alone."""
+def _coarse(frame, before, change, factors, weights):
+    """What a frame adds to its prediction in coarse brightness and colours beyond what it adds in fine ones, see
+    `_blend`: means over cells, ``(3, rows, W)``, interpolated along x. Every other pixel of every other row is seen."""
     height, width, channels = frame.shape
-    most = len(factors) // 2
-    one = np.float32(1)
+    most, offset, scale = len(factors) // 2, np.float32(OFFSET), np.float32(1 / 255)
+    rows, columns = -(-height // _CELL), -(-width // _CELL)
+    middle, last = (1, 2) if channels == 3 else (0, 0)
+    cells = np.zeros((3, rows, columns), np.float32)
+    for row in range(rows):
+        for column in range(columns):
+            red, green, blue, count = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+            for y in range(row * _CELL, min(row * _CELL + _CELL, height), 2):
+                for x in range(column * _CELL, min(column * _CELL + _CELL, width), 2):
+                    if abs(change[y, x]) <= most:
+                        factor = factors[change[y, x] + most]
+                        red += frame[y, x, 0] * scale + offset - (before[0, y, x] + offset) * factor
+                        green += frame[y, x, middle] * scale + offset - (before[1, y, x] + offset) * factor
+                        blue += frame[y, x, last] * scale + offset - (before[2, y, x] + offset) * factor
+                        count += 1
+            grey = np.float32(0.2126) * red + np.float32(0.7152) * green + np.float32(0.0722) * blue
+            colour = (weights[3] - weights[2]) / max(count, np.float32(1))
+            shift = (weights[1] - weights[0]) / max(count, np.float32(1)) * grey - colour * grey
+            cells[0, row, column] = shift + colour * red
+            cells[1, row, column] = shift + colour * green
+            cells[2, row, column] = shift + colour * blue
+    wide = np.empty((3, rows, width), np.float32)
+    for x in range(width):
+        place = (x + 0.5) / _CELL - 0.5
+        left = min(max(int(np.floor(place)), 0), columns - 1)
+        right = min(left + 1, columns - 1)
+        part = np.float32(min(max(place - left, 0.0), 1.0))
+        for c in range(3):
+            for row in range(rows):
+                wide[c, row, x] = cells[c, row, left] + part * (cells[c, row, right] - cells[c, row, left])
+    return wide
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _blend(frame, before, change, factors, coarse, weights, image):
+    """A prediction corrected by its frame: `weights` are the frame's in fine and coarse brightness and in fine and
+    coarse colours. Pixels with more events than there are factors for are broken and take the frame alone."""
+    height, width, channels = frame.shape
+    most, offset, scale = len(factors) // 2, np.float32(OFFSET), np.float32(1 / 255)
+    middle, last = (1, 2) if channels == 3 else (0, 0)
+    colour, shift = weights[2], weights[0] - weights[2]
+    one, zero = np.float32(1), np.float32(0)
+    add = np.empty((3, width), np.float32)
     for y in range(height):
+        place = (y + 0.5) / _CELL - 0.5
+        upper = min(max(int(np.floor(place)), 0), coarse.shape[1] - 1)
+        lower = min(upper + 1, coarse.shape[1] - 1)
+        low = np.float32(min(max(place - upper, 0.0), 1.0))
+        for c in range(3):
+            for x in range(width):
+                add[c, x] = coarse[c, upper, x] + low * (coarse[c, lower, x] - coarse[c, upper, x])
         for x in range(width):
             broken = abs(change[y, x]) > most
             factor = one if broken else factors[change[y, x] + most]
-            red, green, blue = (
-                (before[0, y, x] + np.float32(OFFSET)) * factor - np.float32(OFFSET),
-                (before[1, y, x] + np.float32(OFFSET)) * factor - np.float32(OFFSET),
-                (before[2, y, x] + np.float32(OFFSET)) * factor - np.float32(OFFSET),
-            )
-            last = 2 if channels == 3 else 0
-            to_red = frame[y, x, 0] * np.float32(1 / 255) - red
-            to_green = frame[y, x, last // 2] * np.float32(1 / 255) - green
-            to_blue = frame[y, x, last] * np.float32(1 / 255) - blue
-            brightness = np.float32(0.2126) * to_red + np.float32(0.7152) * to_green + np.float32(0.0722) * to_blue
-            colour = one if broken else chroma_weight
-            shift = (one if broken else luma_weight) * brightness - colour * brightness
-            image[0, y, x] = min(max(red + shift + colour * to_red, np.float32(0)), one)
-            image[1, y, x] = min(max(green + shift + colour * to_green, np.float32(0)), one)
-            image[2, y, x] = min(max(blue + shift + colour * to_blue, np.float32(0)), one)
+            red = (before[0, y, x] + offset) * factor - offset
+            green = (before[1, y, x] + offset) * factor - offset
+            blue = (before[2, y, x] + offset) * factor - offset
+            to_red = frame[y, x, 0] * scale - red
+            to_green = frame[y, x, middle] * scale - green
+            to_blue = frame[y, x, last] * scale - blue
+            grey = np.float32(0.2126) * to_red + np.float32(0.7152) * to_green + np.float32(0.0722) * to_blue
+            own, common, far = (one, zero, zero) if broken else (colour, shift * grey, one)
+            image[0, y, x] = min(max(red + common + own * to_red + far * add[0, x], zero), one)
+            image[1, y, x] = min(max(green + common + own * to_green + far * add[1, x], zero), one)
+            image[2, y, x] = min(max(blue + common + own * to_blue + far * add[2, x], zero), one)
