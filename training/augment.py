@@ -17,6 +17,7 @@ from halsie_ros.datasets.samples import Sample
 from halsie_ros.evaluation.degradations import READ_NOISE, blur
 from halsie_ros.events import Events
 from halsie_ros.events.voxel import bin_counts
+from halsie_ros.segmentation.pipeline import step_count
 from halsie_ros.segmentation.restoration import carry, restore
 from halsie_ros.simulation.light import TO_LIGHT, to_codes
 
@@ -35,8 +36,8 @@ class AugmentConfig:
         only_events: probability of a clip without any frame.
         blackout: probability that frames end within the clip.
         drop: probability that a clip loses single frames (each with 0.3).
-        damage: probability that a clip's frames are damaged: dark, over-exposed or blurred alike; where there are
-            events, they restore them as they do in the pipeline.
+        damage: probability that a clip's frames are damaged: dark, over-exposed or blurred alike. Where there are
+            events, they restore bad frames, damaged ones or the recording's own, as they do in the pipeline.
         turn: probability that the clip's first steps show another view, so that a frame overrules the memory.
         album: probability that every step of a clip shows another picture, without events: more pictures are seen per
             batch, and frames learn to overrule the memory.
@@ -63,11 +64,15 @@ class AugmentConfig:
         object.__setattr__(self, "inputs", tuple(self.inputs))
         if not self.inputs or set(self.inputs) - {"frames", "events"}:
             raise ValueError(f"augment.inputs is {self.inputs}: give frames, events or both")
-        for name in ("turn", "album"):
+        for name in ("cut", "only_frames", "only_events", "blackout", "drop", "damage", "turn", "album"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"augment.{name} is {getattr(self, name)}: give a probability")
         if self.album and "frames" not in self.inputs:
             raise ValueError(f"augment.album is {self.album}, but inputs has no frames: set it to 0")
+        if self.steps < 1:
+            raise ValueError(f"augment.steps is {self.steps}: give 1 or more")
+        if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1]:
+            raise ValueError(f"augment.scale is {self.scale}: give the smallest zoom, above 0, and the largest")
         if self.jitter < 0:
             raise ValueError(f"augment.jitter is {self.jitter}: give 0 for none or more")
         if any(side % 32 for side in self.crop):
@@ -136,8 +141,8 @@ def make_item(
             undamaged[k] = torch.from_numpy(view.image(image)).permute(2, 0, 1) / 255
         if not seen[k]:
             continue
-        if damage:
-            known = restore(damage.apply(image[box], random), known, end)
+        known = restore(image[box] if damage is None else damage.apply(image[box], random), known, end)
+        if damage or known.weight < 1:
             image = image.copy()
             image[box] = np.rint(known.image * 255).astype(np.uint8).transpose(1, 2, 0)
         frames[k] = torch.from_numpy(view.image(image)).permute(2, 0, 1) / 255
@@ -178,7 +183,7 @@ def cut_windows(
             edges = [start, end]
         fine = [start]
         for left, right in itertools.pairwise(edges):
-            count = -(-(right - left) // longest_us)
+            count = step_count(right - left, longest_us)
             fine += [left + (right - left) * part // count for part in range(1, count + 1)]
         steps += [(left, right, k if right == end else None) for left, right in itertools.pairwise(fine)]
     return steps

@@ -228,7 +228,7 @@ class SegmentationPipeline:
 
     def _windows(self, t0_us: int, t1_us: int) -> list[tuple[int, int]]:
         longest = self.card.bins * self.card.bin_us
-        count = -(-(t1_us - t0_us) // longest)
+        count = step_count(t1_us - t0_us, longest)
         if count > MAX_STEPS:
             start = t1_us - MAX_STEPS * longest
             return [(t0_us, start), *self._windows(start, t1_us)]
@@ -237,7 +237,7 @@ class SegmentationPipeline:
 
     def _grid(self, events: Events, start: int, end: int, padded: tuple[int, int]) -> dict[str, np.ndarray]:
         """The event grid, channel after channel handed out to the graph's event inputs."""
-        if end - start > self.card.bins * self.card.bin_us:
+        if step_count(end - start, self.card.bins * self.card.bin_us) > 1:
             events = Events.empty()  # the part of a very long window that only fades the state
         counts = bin_counts(
             events.between(start, end),
@@ -249,3 +249,9 @@ class SegmentationPipeline:
         )
         channels = np.cumsum([self._shapes[name][1] for name in self._event_names])
         return dict(zip(self._event_names, np.split(counts[None], channels[:-1], 1)))
+
+
+def step_count(duration_us: int, longest_us: int) -> int:
+    """How many steps a window is run as. A tenth of a step more than whole ones makes no further one, the last bin
+    takes it: cameras are not regular to the microsecond."""
+    return max(1, -(-(duration_us - longest_us // 10) // longest_us))

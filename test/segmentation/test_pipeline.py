@@ -125,6 +125,11 @@ def test_a_long_window_equals_its_parts_stepped_one_by_one(pipeline, frame):
     assert np.array_equal(whole.mask, part.mask) and np.array_equal(whole.confidence, part.confidence)
 
 
+@pytest.mark.parametrize(("stop_us", "steps"), [(50_000, 1), (50_004, 1), (55_000, 1), (56_000, 2), (105_000, 2)])
+def test_a_cameras_jitter_makes_no_further_step(pipeline, frame, stop_us, steps):
+    assert pipeline.step(frame, some_events(), None, t0_us=0, t1_us=stop_us).graph_steps == steps
+
+
 def test_a_window_of_minutes_is_bounded(pipeline, frame):
     result = pipeline.step(frame, Events.empty(), None, t0_us=0, t1_us=300_000_000)
     assert result.graph_steps == 21

@@ -75,6 +75,12 @@ def test_windows_are_cut_as_the_pipeline_cuts_them():
     assert steps == [(1000, 34000, None), (34000, 67000, 0), (67000, 100000, None), (100000, 133000, 1)]
 
 
+def test_a_cameras_jitter_makes_no_further_step():
+    sample = one_dot(frames=2, period_us=50_004)
+    steps = cut_windows(sample, AugmentConfig(**NO_LOSS), np.random.default_rng(0), 50_000)
+    assert [index for _, _, index in steps] == [0, 1]
+
+
 def test_random_cuts_keep_the_time_line_whole():
     config = AugmentConfig(**{**NO_LOSS, "cut": 1.0})
     steps = cut_windows(one_dot(), config, np.random.default_rng(1), 50_000)
@@ -193,6 +199,19 @@ def test_damaged_frames_are_restored_where_there_are_events(monkeypatch, only_fr
         assert noise[-1] < 0.8 * noise[0]
 
 
+def test_bad_frames_of_a_recording_are_restored_as_the_pipeline_does(monkeypatch):
+    sample, random = noise_that_passes_by(), np.random.default_rng(0)
+    grain = random.normal(0, 60, sample.frames.shape[:3])[..., None]
+    noisy = dataclasses.replace(sample, frames=np.clip(sample.frames + grain, 0, 255).astype(np.uint8))
+    config = AugmentConfig(crop=(64, 96), scale=(1.0, 1.0), steps=6, **NO_LOSS)
+    shape = {"classes": 2, "bins": 5, "bin_us": 10_000}
+    seen, clean = (make_item(one, config, np.random.default_rng(3), **shape)["frames"] for one in (noisy, sample))
+    off = (seen - clean).abs().mean((1, 2, 3))
+    assert off[-1] < 0.85 * off[0]
+    views = [View.random((96, 128), config, np.random.default_rng(3))]
+    assert torch.equal(clean[0], torch.from_numpy(views[0].image(sample.frames[0])).permute(2, 0, 1) / 255)
+
+
 @pytest.mark.parametrize("zoom", [0.8, 1.0, 1.37])
 def test_nothing_that_a_view_shows_lies_outside_its_source(zoom):
     random = np.random.default_rng(3)
@@ -236,6 +255,11 @@ def test_class_shares_by_hand():
         ({"inputs": ["events"]}, "no frames"),
         ({"turn": 2}, "turn is 2"),
         ({"jitter": -0.1}, "0 for none"),
+        ({"steps": 0}, "steps is 0"),
+        ({"damage": 3}, "damage is 3"),
+        ({"cut": -1}, "cut is -1"),
+        ({"only_events": -0.3}, "only_events is -0.3"),
+        ({"scale": (1.4, 0.7)}, "smallest zoom"),
     ],
 )
 def test_conflicts_are_refused(wrong, said):
