@@ -30,7 +30,7 @@ def _segmentation(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--dataset", choices=("camvid", "dsec", "mvsec", "ddd17"), help="with --root and --split")
     source.add_argument("--bag", type=Path, help="a rosbag with images, events and ground-truth masks, read offline")
     parser.add_argument("--root", type=Path, metavar="DIR", help="the data set's folder")
-    parser.add_argument("--split", help="a split by name, or one sequence")
+    parser.add_argument("--split", help="a split by name, SPLIT-SEQUENCE (one left out), or one sequence")
     parser.add_argument(
         "--labels", type=Path, metavar="DIR", help="folder of pseudo-label PNGs (MVSEC has none itself)"
     )
@@ -110,8 +110,10 @@ def _run_segmentation(args: argparse.Namespace) -> int:
 def summary(result: dict[str, Any]) -> list[str]:
     """The result in a few lines."""
     low, high = result["miou_interval"]
+    left_out = result.get("left_out")
     lines = [
-        f"{result['model']} on {result['dataset']} {result['split']}, {result['frames']} labelled frames, "
+        f"{result['model']} on {result['dataset']} {result['split']}, {result['frames']} labelled frames"
+        f"{f' ({left_out} left out: a blackout as long as the sample)' if left_out else ''}, "
         f"inputs {result['inputs']}, degrade {result['degrade']}",
         f"mIoU {result['miou']:.4f} (95 %: {low:.4f} to {high:.4f})   accuracy {result['accuracy']:.4f}",
         "   ".join(f"{name} {'-' if iou is None else f'{iou:.3f}'}" for name, iou in result["per_class"].items()),

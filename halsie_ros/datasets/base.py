@@ -118,6 +118,43 @@ def read_image(path: Path, mode: str) -> np.ndarray:
         raise DatasetError(f"{path}: not a readable picture ({error}); copy it again") from None
 
 
+def read_npy(path: Path, what: str) -> np.ndarray:
+    """The array of a ``.npy`` file; `what` it is, for the message where it is missing.
+
+    Raises:
+        DatasetError: no such file, cut short, or not a ``.npy`` file of numbers.
+    """
+    require(path, what)
+    try:
+        with path.open("rb") as file:
+            found = np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        reason = str(error).splitlines()[0]
+        raise DatasetError(f"{path}: not a readable .npy file ({reason}); download it again") from None
+    if found.dtype.kind not in "iuf":
+        raise DatasetError(f"{path}: holds {found.dtype}, not numbers; download it again")
+    return found
+
+
+def recordings_of(split: str, splits: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The names of a split's recordings.
+
+    Args:
+        split: a key of `splits`; ``SPLIT-RECORDING``, a key's split without one of its recordings; or any other name,
+            which is taken as one recording's.
+        splits: the data set's splits by name.
+
+    Raises:
+        DatasetError: the recording to be left out is not in the split.
+    """
+    whole, minus, without = split.partition("-")
+    if not minus or whole not in splits:
+        return splits.get(split, (split,))
+    if without not in splits[whole]:
+        raise DatasetError(f"split {split}: {whole} has no {without}; leave out one of {', '.join(splits[whole])}")
+    return tuple(name for name in splits[whole] if name != without)
+
+
 def require(path: Path, what: str) -> Path:
     """`path` where it exists.
 

@@ -4,6 +4,8 @@
   There is no event stream: events are rebuilt from count, mean time and spread of each pixel and polarity (see
   `events_from_statistics`), so figures on it are of that release and not of an event stream.
 - ESS's (Sun et al. 2022): the event stream in memory-mapped files beside frames and labels; read as a `Sequence`.
+
+The labels of both are Ev-SegNet's: made by a network on the frames, not by hand.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from halsie_ros.datasets.base import IGNORE, Sequence, read_image, require
+from halsie_ros.datasets.base import IGNORE, Sequence, read_image, read_npy, recordings_of, require
 from halsie_ros.datasets.samples import Sample
 from halsie_ros.errors import DatasetError
 from halsie_ros.events import Events
@@ -27,7 +29,16 @@ EVSEGNET_SPLITS = {
     "evsegnet_test": ("test", ("1487417411",)),
 }
 ESS_SPLITS = {"ess_train": (0, 2, 3, 5, 6), "ess_valid": (1,), "ess_test": (4,)}
-"""Places in the list of ``dir*`` folders, sorted by number, as ESS takes them; other papers divide otherwise."""
+"""Places in the list of ``dir*`` folders, sorted by number, as ESS takes them."""
+DIR1_SPLITS = {"dir1_train": ("dir0", "dir3", "dir4", "dir6", "dir7"), "dir1_test": ("dir1",)}
+"""Folders by name, as other papers take them.
+
+ESS's release has seven folders, of which dir5 (`ess_test`) has almost no labels, and other papers test on dir1: so it
+is reported in github.com/uzh-rpg/ess/issues/11, not verified on the data by us.
+"""
+_ALL_SPLITS = ", ".join((*EVSEGNET_SPLITS, *ESS_SPLITS, *DIR1_SPLITS))
+_FACTOR = 3
+"""Pictures are 50 ms apart within this factor, which tells microseconds from nanoseconds."""
 
 
 def _checked(mask: np.ndarray, path: Path) -> np.ndarray:
@@ -82,7 +93,7 @@ class EvSegNetSplit:
     def __init__(self, root: str | Path, split: str):
         self.root = Path(root)
         if split not in EVSEGNET_SPLITS:
-            raise DatasetError(f"DDD17 split {split}: choose {', '.join((*EVSEGNET_SPLITS, *ESS_SPLITS))}")
+            raise DatasetError(f"DDD17 split {split}: choose {_ALL_SPLITS}")
         self._folder, recordings = EVSEGNET_SPLITS[split]
         labels = require(self.root / "labels" / self._folder, "the labels of Ev-SegNet's DDD17 release")
         found = [
@@ -105,11 +116,7 @@ class EvSegNetSplit:
             for kind, ending in (("images", "png"), ("labels", "png"), ("events", "npy"))
         )
         image, label = read_image(image_path, "L"), _checked(read_image(label_path, "P"), label_path)
-        require(event_path, "the events of a label")
-        try:
-            statistics = np.load(event_path)
-        except (ValueError, OSError, EOFError) as error:
-            raise DatasetError(f"{event_path}: not a readable .npy file ({error}); download it again") from None
+        statistics = read_npy(event_path, "the events of a label")
         if statistics.ndim != 3 or statistics.shape[2] != 6 or image.shape[0] < HEIGHT or image.shape[1] != WIDTH:
             raise DatasetError(
                 f"{event_path}: events of shape {statistics.shape} and a picture of {image.shape}, "
@@ -123,13 +130,14 @@ class EvSegNetSplit:
 class EssSequence(Sequence):
     """One recording of ESS's release, the lowest 60 rows cropped away.
 
-    Picture and label numbers count from the first picture's; its row of ``index_50ms.npy`` holds its time.
+    Picture and label n have row n - 1 of ``index_50ms.npy`` (numbers start at 1, as ESS's loader takes them), or row n
+    where there is a picture 0. Times are microseconds or nanoseconds, whichever makes pictures about 50 ms apart.
 
     Raises:
-        DatasetError: a file is missing, cut short, or its lengths disagree.
+        DatasetError: a file is missing, cut short, its lengths disagree, or its times have neither unit.
     """
 
-    licence = "CC BY-NC-SA 4.0 (DDD17), labels by ESS"
+    licence = "CC BY-NC-SA 4.0 (DDD17), labels by Ev-SegNet, arranged by ESS"
     classes = DDD17_6
     width, height = WIDTH, HEIGHT
 
@@ -147,12 +155,31 @@ class EssSequence(Sequence):
             )
         self._t = np.memmap(times, np.int64, "r")
         self._xyp = np.memmap(places, np.int16, "r", shape=(count, 3))
-        index = require(self.folder / "index" / "index_50ms.npy", "the rows of each picture")
-        self._index = np.atleast_2d(np.load(index)).astype(np.int64)
-        if self._index.shape[1] != 3:
-            raise DatasetError(f"{index}: shape {self._index.shape}, expected rows (t, idx, idx_before)")
+        path = self.folder / "index" / "index_50ms.npy"
+        index = np.atleast_2d(read_npy(path, "the rows of each picture"))
+        if index.ndim != 2 or index.shape[1] != 3 or not len(index):
+            raise DatasetError(
+                f"{path}: shape {index.shape}, expected rows (t, idx, idx_before), one a picture; download it again"
+            )
+        self._index = index.astype(np.int64)
+        self._ticks = self._ticks_per_us(path)
         self._pictures = self._numbered("imgs")
-        self._first = min(self._pictures)
+        self._first = min(1, *self._pictures)
+
+    def _ticks_per_us(self, path: Path) -> int:
+        """1 where times are microseconds, 1000 where they are nanoseconds."""
+        if len(self._index) > 1:
+            step = float(np.median(np.diff(self._index[:, 0])))
+        else:
+            now, before = np.clip(self._index[0, 1:], 0, len(self._t) - 1)
+            step = float(self._t[now] - self._t[before])
+        for ticks in (1, 1000):
+            if 1 / _FACTOR <= step / (WINDOW_US * ticks) <= _FACTOR:
+                return ticks
+        raise DatasetError(
+            f"{path}: pictures {step:g} apart, neither about {WINDOW_US} (microseconds) nor {WINDOW_US * 1000} "
+            "(nanoseconds); take the index of ESS's release"
+        )
 
     def _numbered(self, folder: str) -> dict[int, Path]:
         paths = sorted(require(self.folder / folder, "a folder of PNG files of this recording").glob("*.png"))
@@ -165,17 +192,20 @@ class EssSequence(Sequence):
         row = number - self._first
         if not 0 <= row < len(self._index):
             raise DatasetError(f"{path}: number {number} has no row in index_50ms.npy ({len(self._index)} rows)")
-        return int(self._index[row, 0])
+        return int(self._index[row, 0]) // self._ticks
 
     @property
     def span_us(self) -> tuple[int, int]:
-        return int(self._t[0]), int(self._t[-1])
+        return int(self._t[0]) // self._ticks, int(self._t[-1]) // self._ticks
 
     def events(self, t0_us: int, t1_us: int) -> Events:
-        start, stop = np.searchsorted(self._t, (t0_us, t1_us), "right")
+        # Times are rounded down to microseconds: a whole microsecond's ticks belong to its end.
+        bounds = [(t_us + 1) * self._ticks - 1 for t_us in (t0_us, t1_us)]
+        start, stop = np.searchsorted(self._t, bounds, "right")
         rows = self._xyp[start:stop]
         inside = rows[:, 1] < HEIGHT
-        return Events.of(rows[inside, 0], rows[inside, 1], self._t[start:stop][inside], rows[inside, 2])
+        t_us = self._t[start:stop][inside] // self._ticks
+        return Events.of(rows[inside, 0], rows[inside, 1], t_us, rows[inside, 2])
 
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
         for number in sorted(self._pictures):
@@ -189,13 +219,26 @@ class EssSequence(Sequence):
 
 
 def ess_folders(root: str | Path, split: str) -> list[Path]:
-    """The recordings of an ESS split; places beyond the folders that are here are left out.
+    """The recordings of a split of the ESS release.
+
+    Args:
+        root: folder with the ``dir*`` folders.
+        split: a key of `ESS_SPLITS` (places beyond the folders that are here are left out), a key of `DIR1_SPLITS`, one
+            of these without a folder, such as ``dir1_train-dir7``, or one folder's name.
 
     Raises:
-        DatasetError: unknown split, or none of its folders is here.
+        DatasetError: unknown split, none of its places is here, or a folder that it names is missing.
     """
     if split not in ESS_SPLITS:
-        raise DatasetError(f"DDD17 split {split}: choose {', '.join((*EVSEGNET_SPLITS, *ESS_SPLITS))}")
+        names = recordings_of(split, DIR1_SPLITS)
+        if not all(name.startswith("dir") for name in names):
+            raise DatasetError(f"DDD17 split {split}: choose {_ALL_SPLITS}, or one folder dirN")
+        missing = [name for name in names if not (Path(root) / name).is_dir()]
+        if missing:
+            raise DatasetError(
+                f"{root}: no folder {', '.join(missing)} of DDD17 split {split}; unpack all of ESS's release there"
+            )
+        return [Path(root) / name for name in names]
     folders = sorted(
         (path for path in Path(root).glob("dir*") if path.name[3:].isdigit()), key=lambda path: int(path.name[3:])
     )

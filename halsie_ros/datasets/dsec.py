@@ -1,7 +1,8 @@
 """DSEC and DSEC-Semantic, in the official layout (Gehrig et al. 2021; labels by Sun et al., ESS, 2022).
 
 One sequence is a folder with ``events/left/events.h5``, ``images/``, ``calibration/cam_to_cam.yaml`` and the labels.
-The labels lie in the rectified view of the left event camera and cover its top 440 rows.
+The labels lie in the rectified view of the left event camera and cover its top 440 rows. They are made by a network
+of their authors, not by hand. Frames are brought into that view by rotation only: parallax between the lenses remains.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import yaml
 from numba import njit
 
 from halsie_ros.datasets.base import IGNORE, Calibration, Sequence, read_image, require
-from halsie_ros.datasets.hdf5 import array, open_hdf5, read
+from halsie_ros.datasets.hdf5 import array, open_hdf5, read, whole
 from halsie_ros.datasets.samples import SampleProtocol
 from halsie_ros.errors import DatasetError
 from halsie_ros.events import Events
@@ -59,7 +60,9 @@ class DsecSequence(Sequence):
         lengths = {key: len(column) for key, column in self._columns.items()}
         if len(set(lengths.values())) != 1 or not lengths["t"]:
             raise DatasetError(f"{self._file.filename}: events/x, y, t, p have lengths {lengths}; download it again")
-        self._ms_to_idx = np.asarray(array(self._file, "ms_to_idx")[:], np.int64)
+        self._ms_to_idx = whole(self._file, "ms_to_idx").astype(np.int64)
+        if not len(self._ms_to_idx):
+            raise DatasetError(f"{self._file.filename}: ms_to_idx is empty; download it again")
         offset = self._file.get("t_offset")
         self.t_offset_us = 0 if offset is None else int(np.ravel(offset[()])[0])
         self._map = self._read_map() if rectify else None
@@ -71,7 +74,7 @@ class DsecSequence(Sequence):
         """Integer pixel of the rectified view per raw pixel, (480, 640, 2) int32; -1 where it leaves the picture."""
         path = self.folder / "events" / "left" / "rectify_map.h5"
         with open_hdf5(path, "the rectification map beside events.h5") as file:
-            found = np.asarray(array(file, "rectify_map")[:], np.float64)
+            found = whole(file, "rectify_map").astype(np.float64)
         if found.shape != (HEIGHT, WIDTH, 2):
             raise DatasetError(f"{path}: rectify_map has shape {found.shape}, not ({HEIGHT}, {WIDTH}, 2)")
         pixel = np.rint(found).astype(np.int32)
@@ -105,7 +108,8 @@ class DsecSequence(Sequence):
     @property
     def span_us(self) -> tuple[int, int]:
         times = self._columns["t"]
-        return int(times[0]) + self.t_offset_us, int(times[len(times) - 1]) + self.t_offset_us
+        first, last = (int(read(times, row, row + 1)[0]) for row in (0, len(times) - 1))
+        return first + self.t_offset_us, last + self.t_offset_us
 
     def events(self, t0_us: int, t1_us: int) -> Events:
         start, stop = (self._row(t_us - self.t_offset_us) for t_us in (t0_us, t1_us))
@@ -156,8 +160,10 @@ class DsecSequence(Sequence):
         root = next((one for one in roots if (one / "11classes" / "data").is_dir()), None)
         if root is None:
             raise DatasetError(f"{roots[1]}/[left/]11classes/data: not here; expected DSEC-Semantic's masks")
+        # Releases differ in where the times lie: beside the masks' folder, or in the other of the two folders.
+        stamps = next((one for one in (root, *roots) if (one / "timestamps.txt").is_file()), root) / "timestamps.txt"
         paths = sorted((root / "11classes" / "data").glob("*.png"))
-        for t_us, path in zip(_timestamps(root / "timestamps.txt", len(paths), root), paths, strict=True):
+        for t_us, path in zip(_timestamps(stamps, len(paths), root), paths, strict=True):
             mask = read_image(path, "P")
             if mask.shape != (LABEL_ROWS, WIDTH):
                 raise DatasetError(

@@ -67,6 +67,18 @@ def read(dataset: Any, start: int, stop: int) -> np.ndarray:
         ) from None
 
 
+def whole(file: Any, key: str) -> np.ndarray:
+    """All of a data set of an open file.
+
+    Raises:
+        DatasetError: the key is missing, a single value, or its chunks are damaged.
+    """
+    found = array(file, key)
+    if not found.ndim:
+        raise DatasetError(f"{file.filename}: {key} is a single value, not a list; download the file again")
+    return read(found, 0, len(found))
+
+
 def first_after(times: Any, t: float, start: int, stop: int) -> int:
     """The first row of ``start`` to ``stop`` whose time is greater than `t`, by bisection in the file.
 

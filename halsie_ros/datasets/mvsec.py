@@ -1,7 +1,7 @@
 """MVSEC in its HDF5 form (Zhu et al. 2018), the left DAVIS; frames and events share pixels.
 
 MVSEC has no semantic labels. Published work takes pseudo-labels of a network run on the grey frames, in DDD17's six
-classes: a folder of PNG masks whose names end in the frame's row in ``image_raw``, e.g. ``000123.png``.
+classes: PNG masks whose names end in the frame's row in ``image_raw``, e.g. ``000123.png``, in a folder per sequence.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 
 from halsie_ros.datasets.base import IGNORE, Calibration, Sequence, read_image, require
-from halsie_ros.datasets.hdf5 import array, first_after, open_hdf5, read
+from halsie_ros.datasets.hdf5 import array, first_after, open_hdf5, read, whole
 from halsie_ros.errors import DatasetError
 from halsie_ros.events import Events
 from halsie_ros.segmentation.labels import DDD17_6, ClassSet
@@ -35,7 +35,7 @@ class MvsecSequence(Sequence):
     Args:
         root: folder of the files.
         name: e.g. "outdoor_day1".
-        labels: folder of pseudo-labels; None where there are none.
+        labels: folder of pseudo-labels, either this sequence's own or one that holds ``<name>/``; None: there are none.
         label_classes: what their ids mean.
 
     Raises:
@@ -98,7 +98,7 @@ class MvsecSequence(Sequence):
         values, stamps = array(file, f"davis/left/{key}"), array(file, f"davis/left/{key}_ts")
         if len(values) != len(stamps):
             raise DatasetError(f"{file.filename}: {len(values)} rows of {key}, {len(stamps)} times; download it again")
-        for row, stamp in enumerate(np.asarray(stamps[:])):
+        for row, stamp in enumerate(whole(file, f"davis/left/{key}_ts")):
             yield int(np.rint(stamp * 1e6)), read(values, row, row + 1)[0]
 
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
@@ -107,7 +107,7 @@ class MvsecSequence(Sequence):
     def labels(self) -> Iterator[tuple[int, np.ndarray]]:
         if self._labels is None:
             return
-        times = np.rint(np.asarray(array(self._file, "davis/left/image_raw_ts")[:]) * 1e6).astype(np.int64)
+        times = np.rint(whole(self._file, "davis/left/image_raw_ts") * 1e6).astype(np.int64)
         folder = require(self._labels, "the folder of pseudo-label PNGs")
         folder = folder / self.name if (folder / self.name).is_dir() else folder
         paths = {_number(path): path for path in folder.glob("*.png")}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from halsie_ros.datasets.base import Sequence, require
+from halsie_ros.datasets.base import Sequence, recordings_of, require
 from halsie_ros.datasets.samples import Sample, SampleProtocol, samples
 from halsie_ros.errors import DatasetError
 from halsie_ros.segmentation.labels import DDD17_6, DSEC_11, ClassSet
@@ -18,34 +18,39 @@ def sequences(dataset: str, root: str | Path, split: str, *, labels: Path | None
     Args:
         dataset: "dsec", "mvsec" or "ddd17" (ESS's release; Ev-SegNet's has no sequences).
         root: the data set's folder.
-        split: a split of the data set's module, or a sequence's name.
-        labels: folder of pseudo-labels, for MVSEC.
+        split: a split of the data set's module; such a split without one sequence, e.g. ``train-zurich_city_08_a``; or
+            a sequence's name.
+        labels: folder of pseudo-labels, for MVSEC: ``<sequence>/`` in it, or the PNGs themselves for one sequence.
 
     Raises:
-        DatasetError: unknown split or sequence, or something of it is missing.
+        DatasetError: unknown split or sequence, or something of it is missing; all missing sequences are named.
     """
     root = require(Path(root), f"the folder of {dataset}")
     if dataset == "dsec":
         from halsie_ros.datasets import dsec
 
-        names = dsec.SPLITS.get(split, (split,))
-        return (dsec.DsecSequence(folder) for folder in [_dsec_folder(root, name, dsec.SPLITS) for name in names])
+        return (dsec.DsecSequence(folder) for folder in _dsec_folders(root, split, dsec.SPLITS))
     if dataset == "mvsec":
         from halsie_ros.datasets import mvsec
 
-        named = mvsec.SPLITS.get(split, (split,))
-        here = [name for name in named if (root / f"{name}_data.hdf5").is_file()]
-        if not here:
+        named = recordings_of(split, mvsec.SPLITS)
+        missing = [name for name in named if not (root / f"{name}_data.hdf5").is_file()]
+        if missing:
             known = ", ".join(sorted(path.name[: -len("_data.hdf5")] for path in root.glob("*_data.hdf5"))) or "none"
             raise DatasetError(
-                f"{root}: no sequence of MVSEC split {split}; splits are {', '.join(mvsec.SPLITS)}, here is {known}"
+                f"{root}: no {', '.join(f'{name}_data.hdf5' for name in missing)} of MVSEC split {split}; splits are "
+                f"{', '.join(mvsec.SPLITS)}, here is {known}: name one of these, or download the rest"
             )
-        return (mvsec.MvsecSequence(root, name, labels=labels) for name in here)
+        unlabelled = [name for name in named if labels is not None and not (labels / name).is_dir()]
+        if unlabelled and len(named) > 1:
+            raise DatasetError(
+                f"{labels}: no folder {', '.join(unlabelled)}; MVSEC split {split} has {len(named)} sequences: put the "
+                "pseudo-labels of each into a folder of its name"
+            )
+        return (mvsec.MvsecSequence(root, name, labels=labels) for name in named)
     from halsie_ros.datasets import ddd17
 
-    folder = root / split
-    folders = [folder] if folder.is_dir() and split.startswith("dir") else ddd17.ess_folders(root, split)
-    return (ddd17.EssSequence(one) for one in folders)
+    return (ddd17.EssSequence(folder) for folder in ddd17.ess_folders(root, split))
 
 
 def split_samples(
@@ -73,11 +78,13 @@ def split_samples(
     return classes, 0, chain.from_iterable(samples(sequence, protocol) for sequence in opened)
 
 
-def _dsec_folder(root: Path, name: str, splits: dict[str, tuple[str, ...]]) -> Path:
-    for folder in (root / name, root / "train" / name, root / "test" / name):
-        if folder.is_dir():
-            return folder
-    raise DatasetError(
-        f"{root}: no sequence {name} in it, in train/ or in test/; splits are {', '.join(splits)}, "
-        "or name one sequence that is there"
-    )
+def _dsec_folders(root: Path, split: str, splits: dict[str, tuple[str, ...]]) -> list[Path]:
+    names = recordings_of(split, splits)
+    places = {name: (root / name, root / "train" / name, root / "test" / name) for name in names}
+    missing = [name for name in names if not any(folder.is_dir() for folder in places[name])]
+    if missing:
+        raise DatasetError(
+            f"{root}: no sequence {', '.join(missing)} in it, in train/ or in test/; splits are {', '.join(splits)}, "
+            "or name one sequence that is there"
+        )
+    return [next(folder for folder in places[name] if folder.is_dir()) for name in names]

@@ -21,7 +21,8 @@ from halsie_ros.segmentation.pipeline import SegmentationPipeline, State
 DATASETS = ("camvid", "dsec", "mvsec", "ddd17")
 INPUTS = ("both", "frames", "events", "hold")
 FRAMES = 8
-"""Frames of a sequence, the labelled one included; a blackout of N comes on top (our choice)."""
+"""Frames of a sequence, the labelled one included, or fewer where fewer precede it; a blackout of N comes on top (our
+choice)."""
 
 
 def open_samples(
@@ -55,14 +56,18 @@ def open_samples(
 def run_sample(
     pipeline: SegmentationPipeline, sample: Sample, inputs: str, degradation: Degradation, recorder: Recorder
 ) -> None:
-    """Runs one sample and scores its last mask."""
+    """Runs one sample and scores its last mask.
+
+    Raises:
+        ParameterError: there is no frame to run, as with "hold" and a blackout as long as the sample.
+    """
     frames = degradation.frames(sample)
     state: State | None = None
     size = sample.labels.shape[1:]
     mask = None
     last_frame = max((k for k, frame in enumerate(frames) if frame is not None), default=-1)
     for k, frame in enumerate(frames):
-        if inputs == "hold" and k > last_frame >= 0:
+        if inputs == "hold" and k > last_frame:
             break
         start_us, stop_us = sample.bounds_us(k)
         events = sample.window(k)
@@ -104,9 +109,13 @@ def evaluate(
 ) -> tuple[dict[str, Any], Recorder]:
     """Evaluates a model on a split; gives the result for JSON and the recorder with its pictures.
 
+    Samples that a blackout covers whole are left out whatever the inputs, so that figures compare: they have no frame
+    and no mask to hold. The result counts them as `left_out`.
+
     Raises:
         DatasetError: something of the data set is missing.
-        ParameterError: an unknown data set or kind of inputs, or classes that cannot be compared.
+        ParameterError: an unknown data set or kind of inputs, classes that cannot be compared, or a blackout that
+            covers every sample.
     """
     if inputs not in INPUTS:
         raise ParameterError(f"--inputs {inputs}: choose {', '.join(INPUTS)}")
@@ -115,19 +124,29 @@ def evaluate(
     frames = FRAMES + degradation.count
     classes, count, samples = open_samples(dataset, root, split, frames, labels)
     recorder = Recorder(pipeline.card, Judge(pipeline.card, classes))
+    left_out = 0
     for number, sample in enumerate(_warmed(pipeline, samples), 1):
-        run_sample(pipeline, sample, inputs, degradation, recorder)
+        if len(sample) > degradation.count:
+            run_sample(pipeline, sample, inputs, degradation, recorder)
+        else:
+            left_out += 1
         if progress:
             print(f"\r{split}: {number}{f' of {count}' if count else ''} frames", end="", file=sys.stderr, flush=True)
     if progress:
         print(file=sys.stderr)
+    if left_out and not recorder.records:
+        raise ParameterError(
+            f"--degrade {degradation}: leaves none of the {left_out} samples of {split} a frame, nothing to score: "
+            "give a shorter blackout, or none where samples are single frames"
+        )
     about = {
         "dataset": dataset,
         "split": split,
         "inputs": inputs,
         "degrade": str(degradation),
         "restoration": pipeline.restoration and inputs in ("both", "hold"),
-        "protocol": f"sequences of {frames} frames, fresh state each",
+        "protocol": f"sequences of up to {frames} frames, fresh state each",
+        "left_out": left_out,
     }
     return recorder.result(about), recorder
 

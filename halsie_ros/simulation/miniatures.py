@@ -177,7 +177,7 @@ def write_mvsec(root: Path, name: str, take: Take, *, start_s: float = 150611700
 
 
 def write_ddd17_ess(root: Path, folder: str, take: Take) -> Path:
-    """Writes a take of 346x260 as one recording of ESS's DDD17 release (``dirN``); gives its folder."""
+    """Writes a take of 346x260 as a recording of ESS's DDD17 release (``dirN``, pictures from 1); gives its folder."""
     _, _, Image = _modules()
     home = root / folder
     for part in ("index", "imgs"):
@@ -188,9 +188,9 @@ def write_ddd17_ess(root: Path, folder: str, take: Take) -> Path:
     for ms in (10, 50, 250):
         rows = [np.searchsorted(events.t_us, take.t_us - back) for back in (0, ms * 1000)]
         np.save(home / "index" / f"index_{ms}ms.npy", np.stack([take.t_us, *rows], 1).astype(np.int64))
-    for number, frame in enumerate(take.frames):
+    for number, frame in enumerate(take.frames, 1):
         Image.fromarray(frame).convert("L").save(home / "imgs" / f"img_{number:08d}.png")
-    _save_masks(Image, home / "segmentation_masks", take.labels[:, :200], "segmentation_{:08d}.png")
+    _save_masks(Image, home / "segmentation_masks", take.labels[:, :200], "segmentation_{:08d}.png", first=1)
     return home
 
 
@@ -224,7 +224,9 @@ def statistics(events: Events, t0_us: int) -> np.ndarray:
     return out.astype(np.float32)
 
 
-def _save_masks(image: Any, folder: Path, labels: Sequence[np.ndarray] | np.ndarray, pattern: str) -> None:
+def _save_masks(
+    image: Any, folder: Path, labels: Sequence[np.ndarray] | np.ndarray, pattern: str, first: int = 0
+) -> None:
     folder.mkdir(parents=True)
-    for number, mask in enumerate(labels):
+    for number, mask in enumerate(labels, first):
         image.fromarray(remap(mask, DSEC_11, DDD17_6)).save(folder / pattern.format(number))

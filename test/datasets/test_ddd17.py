@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,112 @@ def test_ess_splits_go_by_place_in_the_sorted_list(ess):
     assert [path.name for path in ess_folders(ess, "ess_train")] == ["dir0", "dir3", "dir4", "dir7"]
     assert [path.name for path in ess_folders(ess, "ess_valid")] == ["dir1"]
     assert [path.name for path in ess_folders(ess, "ess_test")] == ["dir6"]
+
+
+def test_the_pair_of_other_papers_goes_by_the_folders_names(ess):
+    assert [path.name for path in ess_folders(ess, "dir1_train")] == ["dir0", "dir3", "dir4", "dir6", "dir7"]
+    assert [path.name for path in ess_folders(ess, "dir1_test")] == ["dir1"]
+    assert [path.name for path in ess_folders(ess, "dir1_train-dir7")] == ["dir0", "dir3", "dir4", "dir6"]
+    assert [path.name for path in ess_folders(ess, "dir4")] == ["dir4"]
+    assert sum(1 for _ in split_samples("ddd17", ess, "dir1_test", frames=1)[2]) == 9
+
+
+def test_missing_folders_of_a_named_split_are_named(davis_take, tmp_path):
+    write_ddd17_ess(tmp_path, "dir3", davis_take)
+    with pytest.raises(DatasetError, match=r"no folder dir0, dir4, dir6, dir7 of DDD17 split dir1_train; unpack all"):
+        split_samples("ddd17", tmp_path, "dir1_train", frames=1)
+    with pytest.raises(DatasetError, match="dir1_train has no dir1; leave out one of dir0, dir3"):
+        split_samples("ddd17", tmp_path, "dir1_train-dir1", frames=1)
+
+
+def test_pictures_that_start_late_keep_their_own_rows(davis_take, tmp_path):
+    folder = write_ddd17_ess(tmp_path, "dir0", davis_take)
+    for number in (1, 2, 3):
+        (folder / "imgs" / f"img_{number:08d}.png").unlink()
+    sequence = EssSequence(folder)
+    assert [t_us for t_us, _ in sequence.frames()] == davis_take.t_us[3:].tolist()
+    assert [t_us for t_us, _ in sequence.labels()] == davis_take.t_us.tolist()
+
+
+def test_pictures_from_0_have_the_row_of_their_number(davis_take, tmp_path):
+    folder = write_ddd17_ess(tmp_path, "dir0", davis_take)
+    for kind in ("imgs/img", "segmentation_masks/segmentation"):
+        for number in range(1, 10):
+            (folder / f"{kind}_{number:08d}.png").rename(folder / f"{kind}_{number - 1:08d}.png")
+    sequence = EssSequence(folder)
+    assert [t for t, _ in sequence.frames()] == [t for t, _ in sequence.labels()] == davis_take.t_us.tolist()
+
+
+def test_a_picture_without_a_row_is_named(davis_take, tmp_path):
+    folder = write_ddd17_ess(tmp_path, "dir0", davis_take)
+    (folder / "imgs" / "img_00000009.png").rename(folder / "imgs" / "img_00000010.png")
+    with pytest.raises(DatasetError, match=r"number 10 has no row in index_50ms\.npy \(9 rows\)"):
+        list(EssSequence(folder).frames())
+
+
+def in_other_units(folder, factor, rows=None):
+    """Multiplies a recording's times; keeps the index's rows of the slice `rows`."""
+    times, index = folder / "events.dat.t", folder / "index" / "index_50ms.npy"
+    (np.fromfile(times, np.int64) * factor).tofile(times)
+    table = np.load(index)
+    table[:, 0] *= factor
+    np.save(index, table if rows is None else table[rows])
+
+
+@pytest.mark.parametrize("rows", [None, slice(4, 5)])
+def test_nanoseconds_are_told_by_the_index(ess, davis_take, tmp_path, rows):
+    folder = write_ddd17_ess(tmp_path, "dir0", davis_take)
+    in_other_units(folder, 1000, rows)
+    sequence, truth = EssSequence(folder), EssSequence(ess / "dir0")
+    assert sequence.span_us == truth.span_us
+    for bounds in ((-1, 400_000), (int(davis_take.events.t_us[7]), int(davis_take.events.t_us[70])), (50_000, 50_001)):
+        assert np.array_equal(sequence.events(*bounds).t_us, truth.events(*bounds).t_us)
+    if rows is None:
+        assert [t_us for t_us, _ in sequence.frames()] == davis_take.t_us.tolist()
+
+
+def test_nanoseconds_within_a_microsecond_belong_to_it(davis_take, tmp_path):
+    folder = write_ddd17_ess(tmp_path, "dir0", davis_take)
+    in_other_units(folder, 1000)
+    (np.fromfile(folder / "events.dat.t", np.int64) + 999).tofile(folder / "events.dat.t")
+    truth = davis_take.events[davis_take.events.y < 200]
+    t0_us, t1_us = int(truth.t_us[5]), int(truth.t_us[50])
+    assert np.array_equal(EssSequence(folder).events(t0_us, t1_us).t_us, truth.between(t0_us, t1_us).t_us)
+
+
+@pytest.mark.parametrize(("factor", "rows"), [(10, None), (10, slice(4, 5)), (100_000, None), (0, None)])
+def test_times_of_no_known_unit_are_refused(davis_take, tmp_path, factor, rows):
+    folder = write_ddd17_ess(tmp_path, "dir0", davis_take)
+    in_other_units(folder, factor, rows)
+    with pytest.raises(DatasetError, match=r"index_50ms\.npy: pictures .* apart, neither about 50000 \(microseconds\)"):
+        EssSequence(folder)
+
+
+def as_npy(array):
+    with io.BytesIO() as file:
+        np.save(file, array)
+        return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not a readable .npy file"),
+        (b"<html>moved</html>", "not a readable .npy file"),
+        (as_npy(np.zeros((9, 3), np.int64))[:-8], "not a readable .npy file"),
+        (as_npy(np.array(["a", "b", "c"])), "not numbers"),
+        (as_npy(np.zeros((9, 2), np.int64)), r"shape \(9, 2\), expected rows"),
+        (as_npy(np.zeros((0, 3), np.int64)), r"shape \(0, 3\), expected rows"),
+        (as_npy(np.zeros((9, 3, 1), np.int64)), r"shape \(9, 3, 1\), expected rows"),
+    ],
+    ids=["empty", "a web page", "cut short", "words", "two columns", "no row", "three axes"],
+)
+def test_an_index_that_is_none_is_one_clear_line(davis_take, tmp_path, content, message):
+    folder = write_ddd17_ess(tmp_path, "dir0", davis_take)
+    (folder / "index" / "index_50ms.npy").write_bytes(content)
+    with pytest.raises(DatasetError, match=rf"index_50ms\.npy: .*{message}.*; download it again") as error:
+        EssSequence(folder)
+    assert "\n" not in str(error.value)
 
 
 def test_ess_samples_by_split(ess, davis_take):

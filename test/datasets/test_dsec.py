@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -72,6 +74,24 @@ def test_labels_in_either_folder_form(root, own, vga_take):
     assert next(DsecSequence(own, crop=False).labels())[1].shape == (480, 640)
 
 
+@pytest.mark.parametrize("masks", ["left", "."])
+@pytest.mark.parametrize("stamps", ["left", "."])
+def test_masks_and_their_times_may_lie_in_different_folders(own, vga_take, masks, stamps):
+    semantic = own / "semantic"
+    (semantic / "left").mkdir()
+    if masks != ".":
+        (semantic / "11classes").rename(semantic / masks / "11classes")
+    if stamps != ".":
+        (semantic / "timestamps.txt").rename(semantic / stamps / "timestamps.txt")
+    assert [t_us - OFFSET for t_us, _ in DsecSequence(own).labels()] == vga_take.t_us.tolist()
+
+
+def test_labels_without_their_times_are_refused(own):
+    (own / "semantic" / "timestamps.txt").unlink()
+    with pytest.raises(DatasetError, match=r"semantic/timestamps\.txt: not here; expected one time"):
+        list(DsecSequence(own).labels())
+
+
 def test_the_published_protocol_leaves_six_labels_out_and_takes_every_second(root, vga_take):
     _, _, samples = split_samples("dsec", root, "zurich_city_13_a", frames=3)
     samples = list(samples)
@@ -82,8 +102,15 @@ def test_the_published_protocol_leaves_six_labels_out_and_takes_every_second(roo
 
 
 def test_a_missing_sequence_of_a_split_is_named(root):
-    with pytest.raises(DatasetError, match="no sequence zurich_city_14_c"):
+    with pytest.raises(DatasetError, match="no sequence zurich_city_14_c, zurich_city_15_a in it"):
         split_samples("dsec", root, "test", frames=2)
+
+
+def test_a_split_may_leave_one_sequence_out(root):
+    with pytest.raises(DatasetError, match="no sequence zurich_city_14_c in it"):
+        split_samples("dsec", root, "test-zurich_city_15_a", frames=2)
+    with pytest.raises(DatasetError, match="test has no zurich_city_00_a; leave out one of zurich_city_13_a"):
+        split_samples("dsec", root, "test-zurich_city_00_a", frames=2)
 
 
 def test_a_cut_file_is_one_clear_line(own):
@@ -100,6 +127,36 @@ def test_a_missing_key_is_named(own):
         del file["ms_to_idx"]
     with pytest.raises(DatasetError, match=r"no data set ms_to_idx; .* holds events, t_offset"):
         DsecSequence(own)
+
+
+def test_a_damaged_rectification_map_is_one_clear_line(own, damage_chunk):
+    damage_chunk(own / "events" / "left" / "rectify_map.h5", "rectify_map")
+    with pytest.raises(DatasetError, match=r"rectify_map are damaged .*; download the file again") as error:
+        DsecSequence(own)
+    assert "\n" not in str(error.value)
+
+
+def test_damaged_events_are_one_clear_line(own, damage_chunk):
+    damage_chunk(own / "events" / "left" / "events.h5", "events/t")
+    sequence = DsecSequence(own)
+    for look in (lambda: sequence.span_us, lambda: sequence.events(OFFSET, OFFSET + 100_000)):
+        with pytest.raises(DatasetError, match=r"events/t are damaged .*; download the file again"):
+            look()
+
+
+def test_an_empty_table_of_milliseconds_is_refused(own):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(own / "events" / "left" / "events.h5", "a") as file:
+        del file["ms_to_idx"]
+        file["ms_to_idx"] = np.zeros(0, np.uint64)
+    with pytest.raises(DatasetError, match=r"events\.h5: ms_to_idx is empty; download it again"):
+        DsecSequence(own)
+
+
+def test_a_missing_plugin_is_named_with_the_remedy(root, monkeypatch):
+    monkeypatch.setitem(sys.modules, "hdf5plugin", None)
+    with pytest.raises(DatasetError, match=r"not installed, `pip install halsie_ros\[data\]` brings them"):
+        DsecSequence(root / "zurich_city_13_a")
 
 
 def test_an_absent_offset_counts_as_zero(own, vga_take):

@@ -59,7 +59,7 @@ def test_calibration_is_found_by_the_place(root):
 
 
 def test_pseudo_labels_belong_to_the_frames_they_are_numbered_by(root, davis_take):
-    _, _, samples = split_samples("mvsec", root, "outdoor_day", frames=2, labels=root / "labels")
+    _, _, samples = split_samples("mvsec", root, "outdoor_day1", frames=2, labels=root / "labels")
     samples = list(samples)
     assert len(samples) == len(davis_take.t_us)
     assert np.array_equal(samples[3].labels[-1], remap(davis_take.labels[3], DSEC_11, DDD17_6))
@@ -89,3 +89,63 @@ def test_rows_of_another_shape_are_refused(own):
 def test_an_unknown_split_lists_what_is_here(root):
     with pytest.raises(DatasetError, match=r"outdoor_night; splits are .* here is outdoor_day1"):
         split_samples("mvsec", root, "outdoor_night", frames=2, labels=root / "labels")
+
+
+def test_a_missing_sequence_of_a_split_is_named(root):
+    with pytest.raises(
+        DatasetError, match=r"no outdoor_day2_data\.hdf5 of MVSEC split outdoor_day; .* here is outdoor_day1"
+    ):
+        split_samples("mvsec", root, "outdoor_day", frames=2, labels=root / "labels")
+
+
+def test_each_sequence_of_a_split_needs_a_folder_of_labels(own, davis_take):
+    write_mvsec(own, "outdoor_day2", davis_take)
+    assert sum(1 for _ in split_samples("mvsec", own, "outdoor_day", frames=1, labels=own / "labels")[2]) == 18
+    flat = own / "labels" / "outdoor_day1"
+    with pytest.raises(
+        DatasetError, match="no folder outdoor_day1, outdoor_day2; MVSEC split outdoor_day has 2 sequences"
+    ):
+        split_samples("mvsec", own, "outdoor_day", frames=1, labels=flat)
+    for split in ("outdoor_day1", "outdoor_day-outdoor_day2"):
+        assert sum(1 for _ in split_samples("mvsec", own, split, frames=1, labels=flat)[2]) == 9
+
+
+def test_a_short_file_is_one_clear_line(own):
+    path = own / "outdoor_day1_data.hdf5"
+    path.write_bytes(path.read_bytes()[:-5000])
+    with pytest.raises(DatasetError, match=r"outdoor_day1_data\.hdf5: cut short or not HDF5 .*; download it again"):
+        MvsecSequence(own, "outdoor_day1")
+
+
+def test_a_missing_key_is_named(own):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(own / "outdoor_day1_data.hdf5", "a") as file:
+        del file["davis/left/image_raw_ts"]
+    sequence = MvsecSequence(own, "outdoor_day1", labels=own / "labels")
+    for stream in (sequence.frames(), sequence.labels()):
+        with pytest.raises(DatasetError, match="no data set davis/left/image_raw_ts"):
+            next(stream)
+    with h5py.File(own / "outdoor_day2_data.hdf5", "w") as file:
+        file["davis/right/events"] = np.zeros((5, 4))
+    with pytest.raises(DatasetError, match="no data set davis/left/events; the file's top level holds davis"):
+        MvsecSequence(own, "outdoor_day2")
+
+
+@pytest.mark.parametrize("key", ["image_raw_ts", "image_raw", "events"])
+def test_damaged_chunks_are_one_clear_line(own, damage_chunk, key):
+    path = own / "outdoor_day1_data.hdf5"
+    damage_chunk(path, f"davis/left/{key}")
+    with pytest.raises(DatasetError, match=rf"davis/left/{key} are damaged .*; download the file again") as error:
+        sequence = MvsecSequence(own, "outdoor_day1", labels=own / "labels")
+        list(sequence.labels() if key == "image_raw_ts" else sequence.frames())
+        assert sequence.span_us
+    assert "\n" not in str(error.value)
+
+
+def test_times_that_are_a_single_value_are_refused(own):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(own / "outdoor_day1_data.hdf5", "a") as file:
+        del file["davis/left/image_raw_ts"]
+        file["davis/left/image_raw_ts"] = 5.0
+    with pytest.raises(DatasetError, match="image_raw_ts is a single value, not a list"):
+        list(MvsecSequence(own, "outdoor_day1", labels=own / "labels").labels())

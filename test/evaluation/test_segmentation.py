@@ -4,20 +4,24 @@ import json
 import numpy as np
 import pytest
 
+from halsie_ros.cli.evaluate import summary
 from halsie_ros.cli.main import main
 from halsie_ros.datasets.camvid import CamVid
 from halsie_ros.errors import ParameterError
+from halsie_ros.evaluation import segmentation
 from halsie_ros.evaluation.degradations import Degradation
 from halsie_ros.evaluation.result import Judge, Recorder, usable_inputs
 from halsie_ros.evaluation.segmentation import evaluate, run_sample
 from halsie_ros.segmentation.labels import CAMVID_11, DDD17_6, DSEC_11
 from halsie_ros.segmentation.pipeline import State, StepResult
+from halsie_ros.simulation.miniatures import write_ddd17_evsegnet
 
 KEYS = {
     "miou",
     "accuracy",
     "per_class",
     "frames",
+    "left_out",
     "ms_per_step",
     "parameters",
     "macs",
@@ -75,6 +79,40 @@ def test_a_blackout_leaves_memory_and_events_and_hold_repeats_the_last_mask(
     run_sample(oracle, sample, inputs, Degradation.parse("blackout:2"), recorder)
     assert len(oracle.calls) == steps and last_mask(recorder) == answer
     assert all(call[1] == 0 for call in oracle.calls) == (inputs == "frames")
+
+
+def test_hold_without_any_frame_is_refused(pipeline, camvid_root, recorder):
+    sample = CamVid(camvid_root, "val").sample(3, frames=2)
+    with pytest.raises(ParameterError, match="a sample without frames cannot be scored"):
+        run_sample(Oracle(pipeline.card), sample, "hold", Degradation.parse("blackout:2"), recorder)
+
+
+@pytest.mark.parametrize("inputs", ["both", "frames", "events", "hold"])
+def test_a_blackout_as_long_as_a_sample_leaves_it_out_whatever_the_inputs(pipeline, camvid_root, monkeypatch, inputs):
+    camvid = CamVid(camvid_root, "val")
+    lengths = (1, 2, 3, 4)
+    monkeypatch.setattr(
+        segmentation,
+        "open_samples",
+        lambda *_: (CAMVID_11, 0, (camvid.sample(k, frames=length) for k, length in enumerate(lengths))),
+    )
+    result, _ = evaluate(
+        pipeline, "camvid", camvid_root, "val", inputs=inputs, degradation=Degradation.parse("blackout:2")
+    )
+    assert [frame["name"] for frame in result["per_frame"]] == camvid.names[2:]
+    assert (result["frames"], result["left_out"]) == (2, 2)
+    assert "2 labelled frames (2 left out: a blackout as long as the sample), inputs" in summary(result)[0]
+    whole, _ = evaluate(pipeline, "camvid", camvid_root, "val", inputs=inputs)
+    assert (whole["frames"], whole["left_out"]) == (4, 0) and "left out" not in summary(whole)[0]
+
+
+def test_a_blackout_of_single_frames_leaves_nothing_to_score(pipeline, davis_take, tmp_path):
+    write_ddd17_evsegnet(tmp_path, "test", "1487417411", davis_take)
+    for inputs in ("hold", "both"):
+        with pytest.raises(ParameterError, match="blackout:1: leaves none of the 9 samples of evsegnet_test a frame"):
+            evaluate(
+                pipeline, "ddd17", tmp_path, "evsegnet_test", inputs=inputs, degradation=Degradation.parse("blackout:1")
+            )
 
 
 def test_the_result_has_every_promised_key_and_counts_every_frame(pipeline, camvid_root):
