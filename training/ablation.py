@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from halsie_ros.cli.output import write_json
+from training.command import command, setting_up
 from training.export import load
 from training.loop import train
 from training.segmentation import SegmentationTask, mean_iou, run_clip
@@ -32,30 +35,30 @@ MEASURES = {
 }
 
 
-def variants(config: SegmentationConfig) -> dict[str, SegmentationConfig]:
-    """The recipe itself and what it is compared with, each differing in one thing."""
-    augment, network = config.augment, config.network
+def _changed(config: SegmentationConfig, **augment: Any) -> SegmentationConfig:
+    """The recipe with another augmentation, and the card with its inputs."""
+    changed = replace(config.augment, **augment)
+    return replace(config, augment=changed, card={**config.card, "inputs": list(changed.inputs)})
 
-    def seeing(*inputs: str) -> SegmentationConfig:
-        lost = {"only_frames": 0.0, "only_events": 0.0}
-        if inputs == ("events",):
-            lost |= {"blackout": 0.0, "drop": 0.0, "damage": 0.0}
-        return replace(
-            config,
-            augment=replace(augment, inputs=inputs, **lost),
-            card={**config.card, "inputs": list(inputs)},
-        )
 
-    return {
-        "full": config,
-        "trained on frames alone": seeing("frames"),
-        "trained on events alone": seeing("events"),
-        "analogue event branch": replace(config, network=replace(network, spiking=False)),
-        "no mixer": replace(config, network=replace(network, mixer=False)),
-        "no input is ever lost in training": replace(
-            config, augment=replace(augment, only_frames=0.0, only_events=0.0, blackout=0.0, drop=0.0)
-        ),
-    }
+_SENSES = {"only_frames": 0.0, "only_events": 0.0}
+_FRAMES = dict.fromkeys(("blackout", "drop", "damage", "turn", "album"), 0.0)
+"""What happens to frames in training."""
+VARIANTS: dict[str, Callable[[SegmentationConfig], SegmentationConfig]] = {
+    "full": lambda config: config,
+    "trained on frames alone": lambda config: _changed(config, inputs=("frames",), **_SENSES),
+    "trained on events alone": lambda config: _changed(config, inputs=("events",), **_SENSES, **_FRAMES),
+    "analogue event branch": lambda config: replace(config, network=replace(config.network, spiking=False)),
+    "no mixer": lambda config: replace(config, network=replace(config.network, mixer=False)),
+    "no input is ever lost in training": lambda config: _changed(config, **_SENSES, blackout=0.0, drop=0.0),
+}
+
+
+def variants(config: SegmentationConfig, names: Iterable[str] = tuple(VARIANTS)) -> dict[str, SegmentationConfig]:
+    """The recipe itself and what it is compared with, each differing in one thing: those of ``names``, in the order of
+    `VARIANTS`."""
+    asked = set(names)
+    return {name: change(config) for name, change in VARIANTS.items() if name in asked}
 
 
 def start_from(network: nn.Module, checkpoint: Path) -> int:
@@ -88,6 +91,7 @@ def measure(checkpoint: Path, config: SegmentationConfig) -> dict[str, float]:
     return result
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     """The command; see the module's text."""
     parser = argparse.ArgumentParser(description="Train and measure variants of a recipe.")
@@ -98,22 +102,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--variants", nargs="+", metavar="NAME", help="these alone, by their names in the table")
     add_set_argument(parser)
     args = parser.parse_args(arguments)
-    base = SegmentationConfig.load(args.config, args.set)
-    loop = replace(base.loop, steps=args.steps, warmup_steps=min(base.loop.warmup_steps, args.steps // 10))
-    source = replace(base.train, packed=args.packed) if args.packed else base.train
+    names = args.variants or tuple(VARIANTS)
+    if unknown := set(names) - set(VARIANTS):
+        parser.error(f"no variant {', '.join(sorted(unknown))}: give some of {', '.join(VARIANTS)}")
+    with setting_up():
+        base = SegmentationConfig.load(args.config, args.set)
+        warmup = min(base.loop.warmup_steps, args.steps // 10)
+        loop = replace(base.loop, steps=args.steps, warmup_steps=warmup, validate_every=args.steps)
+        source = replace(base.train, packed=args.packed) if args.packed else base.train
+        made = variants(replace(base, start="", loop=loop, train=source), names)
     table = {}
-    loop = replace(loop, validate_every=args.steps)
-    made = variants(replace(base, start="", loop=loop, train=source))
-    if unknown := set(args.variants or ()) - set(made):
-        parser.error(f"no variant {', '.join(sorted(unknown))}: give some of {', '.join(made)}")
     for name, config in made.items():
-        if args.variants and name not in args.variants:
-            continue
         run = args.run / name.replace(" ", "_")
         if not (run / "measured.json").is_file():
-            task = SegmentationTask(config)
-            if base.start:
-                print(f"{name}: {start_from(task.network, Path(base.start))} tensors start at random", flush=True)
+            with setting_up():
+                task = SegmentationTask(config)
+                if base.start:
+                    print(f"{name}: {start_from(task.network, Path(base.start))} tensors start at random", flush=True)
             train(task, config.loop, run, resume="auto", about=asdict(config))
             write_json(str(run / "measured.json"), measure(run / "last.pt", config))
         table[name] = json.loads((run / "measured.json").read_text())

@@ -22,6 +22,7 @@ import yaml
 from torch import Tensor, nn
 
 from training.action_data import ClipCache, ClipFiles, ClipSource, augment, collate
+from training.command import command, setting_up
 from training.loop import LoopConfig, train
 from training.networks.action_config import ActionConfig
 from training.networks.compressed_video import CompressedVideoNet
@@ -249,6 +250,7 @@ def restore(network: nn.Module, checkpoint: Path) -> None:
     network.load_state_dict({k: v for k, v in saved.items() if k in own and own[k].shape == v.shape}, strict=False)
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
@@ -259,13 +261,16 @@ def main(arguments: list[str] | None = None) -> int:
         "--set", nargs="+", action="extend", default=[], metavar="FIELD=YAML", help="change a field; loop.FIELD too"
     )
     args = parser.parse_args(arguments)
-    fields = yaml.safe_load(args.config.read_text())
-    for change in args.set:
-        name, value = change.split("=", 1)
-        place = fields["loop"] if name.startswith("loop.") else fields
-        place[name.removeprefix("loop.")] = yaml.safe_load(value)
-    recipe = Recipe.of(fields)
-    task = ActionTask(recipe, args.data)
+    with setting_up():
+        fields = yaml.safe_load(args.config.read_text())
+        for change in args.set:
+            name, equals, value = change.partition("=")
+            if not equals:
+                raise ValueError(f"--set {change}: give FIELD=VALUE, e.g. loop.steps=6000")
+            place = fields["loop"] if name.startswith("loop.") else fields
+            place[name.removeprefix("loop.")] = yaml.safe_load(value)
+        recipe = Recipe.of(fields)
+        task = ActionTask(recipe, args.data)
     about = {
         "network": asdict(task.network.config),
         "classes": recipe.classes,

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from training.command import TrainingError
+
 
 @dataclass
 class Progress:
@@ -33,7 +35,7 @@ def resume_file(run: Path, resume: str | None) -> Path | None:
     """The checkpoint to go on from: ``run/last.pt`` for "auto" where there is one, or the path given; None: afresh.
 
     Raises:
-        FileNotFoundError: the path given is no file.
+        TrainingError: the path given is no file.
     """
     if resume is None:
         return None
@@ -42,7 +44,7 @@ def resume_file(run: Path, resume: str | None) -> Path | None:
         return path
     if resume == "auto":
         return None
-    raise FileNotFoundError(f"{path}: no such checkpoint to resume from; --resume auto starts afresh where none is")
+    raise TrainingError(f"{path}: no such checkpoint to resume from; --resume auto starts afresh where none is")
 
 
 def restore(path: Path, network: nn.Module, average: nn.Module, optimizer: Any, progress: Progress) -> None:
@@ -63,19 +65,22 @@ def save(
     about: dict[str, Any] | None,
     scores: dict[str, float],
 ) -> None:
-    """Writes a checkpoint whole or not at all."""
+    """Writes a run's checkpoint."""
+    content = {
+        "step": progress.step,
+        "best": progress.best,
+        "network": network.state_dict(),
+        "average": average.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "config": about or {},
+        "scores": scores,
+    }
+    write(path, content)
+
+
+def write(path: Path, content: dict[str, Any]) -> None:
+    """Writes a file that `torch.load` reads, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    torch.save(
-        {
-            "step": progress.step,
-            "best": progress.best,
-            "network": network.state_dict(),
-            "average": average.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "config": about or {},
-            "scores": scores,
-        },
-        temporary,
-    )
+    torch.save(content, temporary)
     temporary.replace(path)

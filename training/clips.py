@@ -2,21 +2,31 @@
 
 Packing (`python -m training.clips CONFIG [--part validation] --out DIR --seeds N`) writes each clip once, so that
 epochs need not simulate or decode again; `packed` of a config's part names the folder. Recordings (DSEC, MVSEC,
-DDD17) must be packed: their files are made for reading in order, not at random.
+DDD17) must be packed: their files are made for reading in order, not at random. `clips.json` beside the clips says what
+they are of.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import json
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from halsie_ros.cli.output import write_json
 from halsie_ros.datasets.samples import Sample
 from halsie_ros.events import Events
+from training.command import TrainingError, command, setting_up
+
+CLIPS = "[!.]*.npz"
+NOTE = "clips.json"
+NOTED = ("kind", "split", "frames", "labels", "stills")
+"""Fields of `SourceConfig` that the note beside packed clips holds."""
 
 
 class ClipSource(Protocol):
@@ -113,7 +123,7 @@ class PackedClips:
 
     def __init__(self, folder: Path, stills: bool = False) -> None:
         self._only_stills = stills
-        self._files = sorted(folder.glob("[!.]*.npz"))
+        self._files = sorted(folder.glob(CLIPS))
         if not self._files:
             raise FileNotFoundError(f"{folder}: no packed clips; write them with `python -m training.clips`")
 
@@ -127,7 +137,7 @@ class PackedClips:
     def still(self, index: int, seed: int | None) -> Sample:
         """See `ClipSource.still`; the last one for None."""
         with np.load(self._files[index]) as file:
-            frames, labels = file["frames"], file["labels"]
+            frames, labels = file["frames"], _labels(file)
             places = np.flatnonzero((labels != 255).any((1, 2)))
             place = int(places[-1 if seed is None else seed % len(places)]) if len(places) else len(frames) - 1
             return still(str(file["name"]), frames[place], labels[place])
@@ -148,14 +158,16 @@ def still(name: str, image: np.ndarray, label: np.ndarray) -> Sample:
 
 
 def save_clip(path: Path, sample: Sample) -> None:
-    """Writes a clip as .npz, not compressed: reading must be quick."""
+    """Writes a clip as .npz, not compressed: reading must be quick. Planes without any label are left out."""
     t0_us = sample.t0_us
+    labelled = (sample.labels != 255).any((1, 2))
     np.savez(
         path,
         name=sample.name,
         t_us=sample.t_us - t0_us,
         frames=sample.frames,
-        labels=sample.labels,
+        labelled=labelled,
+        label_planes=sample.labels[labelled],
         motion_px=np.full(2, np.nan) if sample.motion_px is None else sample.motion_px,
         x=sample.events.x,
         y=sample.events.y,
@@ -168,7 +180,7 @@ def load_clip(path: Path) -> Sample:
     """Reads a clip of `save_clip`; its time starts at 0."""
     with np.load(path) as file:
         t = file["t"].astype(np.int64)
-        labels, motion = file["labels"], file["motion_px"]
+        labels, motion = _labels(file), file["motion_px"]
         return Sample(
             name=str(file["name"]),
             t_us=file["t_us"],
@@ -179,6 +191,16 @@ def load_clip(path: Path) -> Sample:
             labelled=(labels != 255).any((1, 2)),
             motion_px=None if np.isnan(motion).any() else motion,
         )
+
+
+def _labels(file: Mapping[str, np.ndarray]) -> np.ndarray:
+    """A clip's labels ``(T, H, W) uint8``; clips made earlier hold every plane."""
+    if "labels" in file:
+        return file["labels"]
+    labelled, planes = file["labelled"], file["label_planes"]
+    labels = np.full((len(labelled), *planes.shape[1:]), 255, np.uint8)
+    labels[labelled] = planes
+    return labels
 
 
 def _scene(config: SourceConfig) -> ClipSource:
@@ -194,6 +216,22 @@ SOURCES: dict[str, Callable[[SourceConfig], ClipSource]] = {
 RECORDINGS = ("dsec", "mvsec", "ddd17")
 
 
+def claim(folder: Path, config: SourceConfig) -> None:
+    """Notes what clips a folder is for. Clips without a note, made earlier, are taken as they are.
+
+    Raises:
+        TrainingError: the folder has clips of something else, which would be kept.
+    """
+    note, wanted = folder / NOTE, {name: getattr(config, name) for name in NOTED}
+    if not any(folder.glob(CLIPS)):
+        write_json(str(note), wanted)
+    elif note.is_file():
+        held = json.loads(note.read_text(encoding="utf-8"))
+        if differing := [name for name in NOTED if held.get(name) != wanted[name]]:
+            there, asked = (", ".join(f"{name} {one.get(name)!r}" for name in differing) for one in (held, wanted))
+            raise TrainingError(f"{folder}: its clips have {there}, not {asked}: give another --out, or delete it")
+
+
 def pack(source: ClipSource, folder: Path, seeds: int, first: int = 0, stride: int = 1) -> None:
     """Writes ``seeds`` versions of every clip; what is there already is kept. ``first``/``stride`` share the work."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -204,24 +242,36 @@ def pack(source: ClipSource, folder: Path, seeds: int, first: int = 0, stride: i
                 _save_whole(path, source.sample(index, seed))
 
 
-def pack_recordings(config: SourceConfig, folder: Path) -> None:
-    """Writes every clip of a split of recordings, in order; what is there already is read again but kept."""
+def pack_recordings(config: SourceConfig, folder: Path, first: int = 0, stride: int = 1) -> None:
+    """Writes every clip of a split of recordings, in order; what is there already is read again but kept.
+
+    ``first``/``stride`` share the work of writing; all is read by each.
+    """
     from halsie_ros.datasets.splits import split_samples
 
     folder.mkdir(parents=True, exist_ok=True)
     labels = Path(config.labels) if config.labels else None
     _, _, clips = split_samples(config.kind, Path(config.root), config.split, frames=config.frames, labels=labels)
     for index, sample in enumerate(clips):
-        _save_whole(folder / f"{index:06d}.npz", sample)
+        if index % stride == first:
+            _save_whole(folder / f"{index:06d}.npz", sample)
 
 
 def _save_whole(path: Path, sample: Sample) -> None:
     if not path.exists():
-        temporary = path.with_name(f".{path.stem}.part.npz")
+        temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
         save_clip(temporary, sample)
         temporary.replace(path)
 
 
+def _share(text: str) -> tuple[int, int]:
+    first, _, stride = text.partition("/")
+    if not (first.isdecimal() and stride.isdecimal() and int(first) < int(stride)):
+        raise argparse.ArgumentTypeError(f"{text} is no share: give i/n with i from 0 to n - 1, e.g. 0/4")
+    return int(first), int(stride)
+
+
+@command
 def main(arguments: list[str] | None = None) -> int:
     """The command; see the module's text."""
     from training.segmentation_config import SegmentationConfig
@@ -231,17 +281,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--part", choices=("train", "validation"), default="train")
     parser.add_argument("--out", type=Path, help="folder; by default the part's `packed`")
     parser.add_argument("--seeds", type=int, default=1, help="versions of every clip, each with its own simulation")
-    parser.add_argument("--share", default="0/1", help="i/n: this process packs every n-th clip from the i-th on")
+    parser.add_argument(
+        "--share", type=_share, default=(0, 1), metavar="I/N", help="pack every N-th clip from the I-th (0 …) on"
+    )
     args = parser.parse_args(arguments)
-    config: SourceConfig = getattr(SegmentationConfig.load(args.config), args.part)
+    with setting_up():
+        config: SourceConfig = getattr(SegmentationConfig.load(args.config), args.part)
     folder = args.out or (Path(config.packed) if config.packed else None)
     if folder is None:
         parser.error(f"{args.config} names no packed folder for {args.part}: give --out")
+    claim(folder, config)
     if config.kind in RECORDINGS:
-        pack_recordings(config, folder)
+        pack_recordings(config, folder, *args.share)
     else:
-        first, stride = (int(part) for part in args.share.split("/"))
-        pack(replace(config, packed="").open(), folder, args.seeds, first, stride)
+        with setting_up():
+            source = replace(config, packed="").open()
+        pack(source, folder, args.seeds, *args.share)
     return 0
 
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,7 +27,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from training.checkpoints import Progress, restore, resume_file, save
+from training.command import TrainingError
 from training.memory import keep_memory
+
+PATIENCE = timedelta(hours=6)
+"""So long processes wait for one another, e.g. while the first one validates; NCCL would give up in 10 minutes."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +70,25 @@ class LoopConfig:
     mixed_precision: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "validate_every", "save_every", "threads"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"loop.{name} is {getattr(self, name)}: give at least 1")
+        least = dict.fromkeys(("steps", "batch", "validate_every", "save_every", "threads"), 1)
+        for name, lowest in {**least, "workers": 0, "seed": 0, "warmup_steps": 0}.items():
+            value = getattr(self, name)
+            if type(value) is not int or value < lowest:
+                raise ValueError(f"loop.{name} is {value!r}: give a whole number, at least {lowest}")
+        for name in ("learning_rate", "weight_decay", "average", "clip_norm"):
+            if type(getattr(self, name)) not in (int, float):
+                raise ValueError(f"loop.{name} is {getattr(self, name)!r}: give a number, in YAML like 1.0e-3")
         if not 0 <= self.average < 1:
             raise ValueError(f"loop.average is {self.average}: give 0 (none) to below 1")
-        if not 0 <= self.warmup_steps < self.steps:
+        if self.warmup_steps >= self.steps:
             raise ValueError(f"loop.warmup_steps is {self.warmup_steps}, of {self.steps} steps: give fewer")
-        if self.learning_rate <= 0 or self.clip_norm <= 0 or self.weight_decay < 0:
-            raise ValueError("loop: learning_rate and clip_norm must be above 0, weight_decay not below")
+        for name in ("learning_rate", "clip_norm"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"loop.{name} is {getattr(self, name)}: give more than 0")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"loop.weight_decay is {self.weight_decay}: give 0 (none) or more")
+        if type(self.mixed_precision) is not bool:
+            raise ValueError(f"loop.mixed_precision is {self.mixed_precision!r}: give true or false")
 
 
 class Task(Protocol):
@@ -108,13 +123,17 @@ class _Slots(Dataset):
         return self.task.item(int(self._order[1][place]), np.random.default_rng([self.config.seed, 1, slot]))
 
 
-def _batches(task: Task, config: LoopConfig, first: int, rank: int, world: int) -> Iterator[dict[str, Tensor]]:
-    """This process's share of each batch, from step ``first`` on."""
+def batches(
+    task: Task, config: LoopConfig, first: int = 0, rank: int = 0, world: int = 1, *, pinned: bool = False
+) -> Iterator[dict[str, Tensor]]:
+    """This process's share of each batch, from step ``first`` on; ``pinned`` memory is copied to a GPU meanwhile."""
     share = config.batch // world
     slots = [
         [step * config.batch + rank * share + place for place in range(share)] for step in range(first, config.steps)
     ]
-    return iter(DataLoader(_Slots(task, config), batch_sampler=slots, num_workers=config.workers))  # type: ignore[arg-type]
+    return iter(
+        DataLoader(_Slots(task, config), batch_sampler=slots, num_workers=config.workers, pin_memory=pinned)  # type: ignore[arg-type]
+    )
 
 
 def learning_rate(config: LoopConfig, step: int) -> float:
@@ -138,12 +157,12 @@ def train(
         about: kept in the checkpoints as ``config``.
 
     Raises:
-        ValueError: the batch does not divide among the processes.
-        FileNotFoundError: the file to resume from is missing.
+        TrainingError: the batch does not divide among the processes, the file to resume from is missing, or processes
+            would go on from different steps.
     """
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     if config.batch % world:
-        raise ValueError(f"loop.batch is {config.batch}, for {world} processes: give a multiple of {world}")
+        raise TrainingError(f"loop.batch is {config.batch}, for {world} processes: give a multiple of {world}")
     keep_memory()
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
@@ -159,20 +178,25 @@ def train(
     average = copy.deepcopy(network).requires_grad_(False)
     optimizer = torch.optim.AdamW(_groups(network, config), lr=config.learning_rate)
     progress = Progress()
-    start = resume_file(run, resume)
+    try:
+        start = resume_file(run, resume)
+    except TrainingError:
+        _agree(None, run, world)
+        raise
     if start is not None:
         restore(start, network, average, optimizer, progress)
+    _agree(progress.step, run, world)
     parallel = nn.parallel.DistributedDataParallel(network) if world > 1 else network
     writer = _writer(run) if rank == 0 else None
     mixed = config.mixed_precision and fast_bfloat16(device)
     if config.mixed_precision and not mixed and rank == 0:
         print("loop.mixed_precision: this processor has no fast bfloat16, training in float32", flush=True)
-    batches = _batches(task, config, progress.step, rank, world)
+    shares = batches(task, config, progress.step, rank, world, pinned=gpu)
     began, waited, first = time.monotonic(), 0.0, progress.step
     while progress.step < config.steps:
         step = progress.step
         asked = time.monotonic()
-        batch = {name: tensor.to(device, non_blocking=True) for name, tensor in next(batches).items()}
+        batch = {name: tensor.to(device, non_blocking=True) for name, tensor in next(shares).items()}
         waited += time.monotonic() - asked
         torch.manual_seed(config.seed * 1_000_003 + step)
         for group in optimizer.param_groups:
@@ -230,8 +254,25 @@ def _join_processes(backend: str, rank: int, world: int) -> None:
     store, rank, world = next(distributed.rendezvous("env://", rank, world))
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     distributed.init_process_group(
-        backend, store=distributed.PrefixStore(f"attempt {attempt}", store), rank=rank, world_size=world
+        backend,
+        store=distributed.PrefixStore(f"attempt {attempt}", store),
+        rank=rank,
+        world_size=world,
+        timeout=PATIENCE,
     )
+
+
+def _agree(step: int | None, run: Path, world: int) -> None:
+    """Raises TrainingError, in every process, where processes go on from different steps (None: the file is missing):
+    they would wait for one another without an end."""
+    steps = [step] * world
+    if world > 1:
+        distributed.all_gather_object(steps, step)
+    if len(set(steps)) > 1:
+        raise TrainingError(
+            f"{run}: processes 0 to {world - 1} would go on from steps {', '.join(map(str, steps))}: "
+            "give a run folder that all nodes share"
+        )
 
 
 def _groups(network: nn.Module, config: LoopConfig) -> list[dict[str, Any]]:

@@ -5,12 +5,14 @@ python -m training.motion training/configs/halsie_stream.yaml --packed runs/camv
 From class labels alone the displacement of the memory hardly learns: labels change at few cells, and a memory that is
 moved wrongly is soon ignored. Here it is shown where things went: the optical flow between the frames of packed clips,
 against what it reads from the events between them (our choice). The result starts the recipe: ``--set start=FILE``.
+Where it is there already, nothing is done.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,9 +23,11 @@ from torch import Tensor, nn
 from halsie_ros.events.voxel import bin_counts
 from halsie_ros.simulation.flow import optical_flow
 from halsie_ros.simulation.light import to_luminance
+from training.checkpoints import write
 from training.clips import ClipSource, PackedClips
+from training.command import command, setting_up
 from training.export import BIN_US
-from training.loop import LoopConfig, learning_rate
+from training.loop import LoopConfig, fast_bfloat16, learning_rate
 from training.memory import keep_memory
 from training.networks.halsie import HalsieStream
 from training.segmentation import SegmentationTask
@@ -78,16 +82,25 @@ def examples(clips: ClipSource, indices: Iterable[int], bins: int, limit: int) -
 
 
 def error_px(network: HalsieStream, counts: np.ndarray, flow: Tensor, dt_us: Tensor) -> Tensor:
-    """Distance in pixels between the network's displacement and ``flow`` in each cell, ``(N, h, w)``."""
-    moves = network.displacement(network.event_branch(torch.from_numpy(counts).float(), [None] * 3, dt_us, 1)[0])
+    """Distance in pixels between the network's displacement and ``flow`` in each cell, ``(N, h, w)``, where the network
+    is."""
+    device = next(network.parameters()).device
+    events = torch.from_numpy(counts).to(device).float()
+    moves = network.displacement(network.event_branch(events, [None] * 3, dt_us.to(device), 1)[0])
     # The memory's cell says where it came from, the flow where things went: the signs are opposite.
-    return (-STRIDE * moves.float()[..., : flow.shape[2], : flow.shape[3]] - flow).norm(dim=1)
+    return (-STRIDE * moves.float()[..., : flow.shape[2], : flow.shape[3]] - flow.to(device)).norm(dim=1)
 
 
 def teach(
     network: HalsieStream, data: tuple[np.ndarray, Tensor, Tensor], held: tuple[np.ndarray, Tensor, Tensor], steps: int
 ) -> tuple[float, float]:
-    """Trains event branch and displacement in place; gives the mean error on ``held`` and that of no motion, pixels."""
+    """Trains event branch and displacement in place, where the network is.
+
+    Returns:
+        The mean error on ``held``, and that of no motion, in pixels.
+    """
+    device = next(network.parameters()).device
+    mixed = fast_bfloat16(device)
     config = LoopConfig(steps=steps, batch=_BATCH, learning_rate=2e-3, warmup_steps=steps // 20)
     parameters = [*network.event_branch.parameters(), *network.flow.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate)
@@ -97,7 +110,7 @@ def teach(
         chosen = random.integers(0, len(data[0]), _BATCH)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, step)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16) if mixed else nullcontext():
             error = error_px(network, data[0][chosen], data[1][chosen], data[2][chosen])
         loss = error.clamp(max=_LARGEST_ERROR_PX).mean()
         optimizer.zero_grad(set_to_none=True)
@@ -112,6 +125,7 @@ def teach(
     return float(torch.stack(parts).mean()), float(held[1].norm(dim=1).mean())
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     """The command; see the module's text."""
     parser = argparse.ArgumentParser(description="Teach a network to see motion in events.")
@@ -122,22 +136,29 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--examples", type=int, default=700, help="pairs of frames; each takes some 2 MB of memory")
     add_set_argument(parser)
     args = parser.parse_args(arguments)
+    if min(args.steps, args.examples) < 1:
+        parser.error(f"--steps is {args.steps}, --examples {args.examples}: give at least 1")
+    if args.out.exists():
+        print(f"{args.out} is there already and is kept; delete it to teach anew")
+        return 0
     keep_memory()
     torch.set_num_threads(1)
-    config = SegmentationConfig.load(args.config, [f"train.packed={args.packed}", "class_weights=0.0", *args.set])
-    network = SegmentationTask(config).network
-    if not isinstance(network, HalsieStream):
-        raise ValueError(f"{args.config}: frozen_norms is set; motion is learned with running norms")
-    clips, bins = PackedClips(args.packed), config.network.bins
-    # Clips that follow each other overlap in recordings: what is held out lies together, at the end.
-    random, first_held = np.random.default_rng(config.loop.seed), len(clips) - max(1, len(clips) // 10)
-    held = examples(clips, first_held + random.permutation(len(clips) - first_held), bins, max(1, args.examples // 10))
-    data = examples(clips, random.permutation(first_held), bins, args.examples)
+    with setting_up():
+        config = SegmentationConfig.load(args.config, [f"train.packed={args.packed}", "class_weights=0.0", *args.set])
+        network = SegmentationTask(config).network
+        if not isinstance(network, HalsieStream):
+            raise ValueError(f"{args.config}: frozen_norms is true; motion is learned with running norms, give false")
+        clips, bins = PackedClips(args.packed), config.network.bins
+        # Clips that follow each other overlap in recordings: what is held out lies together, at the end.
+        random, first_held = np.random.default_rng(config.loop.seed), len(clips) - max(1, len(clips) // 10)
+        last = first_held + random.permutation(len(clips) - first_held)
+        held = examples(clips, last, bins, max(1, args.examples // 10))
+        data = examples(clips, random.permutation(first_held), bins, args.examples)
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
     error, still = teach(network, data, held, args.steps)
     print(f"held-out clips: {error:.2f} px off, {still:.2f} px without any motion")
-    state = network.state_dict()
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"step": 0, "average": state, "network": state, "config": asdict(config)}, args.out)
+    state = network.cpu().state_dict()
+    write(args.out, {"step": 0, "average": state, "network": state, "config": asdict(config)})
     return 0
 
 

@@ -3,7 +3,7 @@
 python -m training.recipe training/configs/halsie_dsec.yaml
 
 Run the same command again after a stop: packed clips stay (recordings are read through again to find what is missing),
-trainings go on from their checkpoints (`--resume auto`), `training.motion` starts anew.
+trainings go on from their checkpoints (`--resume auto`), what `training.motion` wrote stays.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from pathlib import Path
 
 import yaml
 
+from training.command import command, setting_up
+
 
 def commands(config: Path) -> list[list[str]]:
     """The commands of a config's `card.recipe`, in order.
@@ -26,22 +28,24 @@ def commands(config: Path) -> list[list[str]]:
     recipe = ((yaml.safe_load(config.read_text(encoding="utf-8")) or {}).get("card") or {}).get("recipe", "")
     if not recipe:
         raise ValueError(f"{config}: card has no recipe; run its commands yourself")
-    found = [shlex.split(command) for command in recipe.split("&&")]
-    for command in found:
-        if command[:2] != ["python", "-m"] or not command[2:] or not command[2].startswith("training."):
-            raise ValueError(f"{config}: recipe says {shlex.join(command)!r}; give commands python -m training.…")
+    found = [shlex.split(one) for one in recipe.split("&&")]
+    for words in found:
+        if words[:2] != ["python", "-m"] or not words[2:] or not words[2].startswith("training."):
+            raise ValueError(f"{config}: recipe says {shlex.join(words)!r}; give commands python -m training.…")
     return found
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     """The command; see the module's text. Gives the status of the command that failed, or 0."""
     parser = argparse.ArgumentParser(description="Run every command of a config's recipe, from data to weights.")
     parser.add_argument("config", type=Path)
     args = parser.parse_args(arguments)
-    chain = commands(args.config)
-    for number, command in enumerate(chain, 1):
-        print(f"[{number}/{len(chain)}] {shlex.join(command)}", flush=True)
-        status = subprocess.run([sys.executable, *command[1:]], check=False).returncode
+    with setting_up():
+        chain = commands(args.config)
+    for number, words in enumerate(chain, 1):
+        print(f"[{number}/{len(chain)}] {shlex.join(words)}", flush=True)
+        status = subprocess.run([sys.executable, *words[1:]], check=False).returncode
         if status:
             print(f"stopped with status {status}; the same command goes on from here", file=sys.stderr)
             return status if status > 0 else 128 - status

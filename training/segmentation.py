@@ -15,8 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from halsie_ros.events import Events
 from halsie_ros.events.voxel import bin_counts
+from halsie_ros.segmentation.restoration import carry, restore
 from training.augment import AugmentConfig, cut_windows, make_album, make_item
+from training.command import command, setting_up
 from training.export import BIN_US
 from training.loop import train
 from training.losses import lesson, motion_error, soft_iou
@@ -79,14 +82,16 @@ class SegmentationTask:
 
     @staticmethod
     def _inputs(batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        """What the network takes, time first."""
-        return tuple(batch[name].transpose(0, 1) for name in ("frames", "events", "dt_us", "frame_valid"))
+        """What the network takes, time first, in float32."""
+        names = ("frames", "events", "dt_us", "frame_valid")
+        frames, events, dt_us, valid = (batch[name].transpose(0, 1) for name in names)
+        return frames / 255, events.float(), dt_us, valid
 
     def __len__(self) -> int:
         return len(self._clips)
 
     def item(self, index: int, random: np.random.Generator) -> dict[str, Tensor]:
-        """See `training.loop.Task`."""
+        """See `training.loop.Task`; as `make_item` gives it, but frames and counts in bytes, see `in_bytes`."""
         network, augment = self.config.network, self.config.augment
         shape = {
             "classes": network.classes, "bins": network.bins, "bin_us": BIN_US, "cell": self.config.loss_stride,
@@ -95,9 +100,9 @@ class SegmentationTask:
         if augment.album and random.random() < augment.album:
             others = random.integers(len(self._clips), size=augment.steps - 1)
             pages = [self._clips.still(int(place), int(random.integers(1 << 30))) for place in (index, *others)]
-            return make_album(pages, augment, random, **shape)
+            return in_bytes(make_album(pages, augment, random, **shape))
         sample = self._clips.sample(index, int(random.integers(1 << 30)))
-        return make_item(sample, augment, random, **shape)
+        return in_bytes(make_item(sample, augment, random, **shape))
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         """Cross entropy against the classes' shares in each cell, averaged over each item's labelled area; what the
@@ -123,7 +128,7 @@ class SegmentationTask:
         if self._teacher is not None:
             loss = loss + self.config.lesson * lesson(
                 quarter,
-                batch["clean"].transpose(0, 1).flatten(0, 1),
+                batch["clean"].transpose(0, 1).flatten(0, 1) / 255,
                 self._teacher.to(scores.device),
                 self.config.lesson_frames,
             )
@@ -160,8 +165,15 @@ class SegmentationTask:
         return torch.from_numpy((weights / weights.mean()).astype(np.float32))
 
 
+def in_bytes(item: dict[str, Tensor]) -> dict[str, Tensor]:
+    """An item of `make_item` in a quarter of the memory: frames are multiples of 1/255 and become uint8 without loss,
+    and so do counts up to 255; larger ones become 255."""
+    pictures = {name: (item[name] * 255).round().to(torch.uint8) for name in ("frames", "clean") if name in item}
+    return {**item, **pictures, "events": item["events"].clamp(max=255).to(torch.uint8)}
+
+
 class FrozenNorms(nn.Module):
-    """A network whose batch norms stay in evaluation, whatever mode it is in."""
+    """A network whose batch norms stay in evaluation, whatever mode it is in; checkpoints name its parts as without."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -172,9 +184,17 @@ class FrozenNorms(nn.Module):
         """As `nn.Module.train`, except for the norms."""
         super().train(mode)
         for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):  # synchronised ones, too
                 module.eval()
         return self
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """The network's own."""
+        return self.network.state_dict(*args, **kwargs)
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """The network's own."""
+        return self.network.load_state_dict(*args, **kwargs)
 
     def forward(self, *inputs: Any) -> Any:
         """The network's own."""
@@ -183,7 +203,7 @@ class FrozenNorms(nn.Module):
 
 @torch.no_grad()
 def run_clip(network: nn.Module, sample: Any, inputs: tuple[str, ...], lost: int = 0) -> np.ndarray:
-    """The mask ``(H, W)`` at a clip's end, stepped as the pipeline does good frames; the last ``lost`` do not come."""
+    """The mask ``(H, W)`` at a clip's end, stepped as the pipeline does; the last ``lost`` frames do not come."""
     device = next(network.parameters()).device
     height, width = sample.labels.shape[1:]
     padded = (-(-height // 32) * 32, -(-width // 32) * 32)
@@ -191,22 +211,19 @@ def run_clip(network: nn.Module, sample: Any, inputs: tuple[str, ...], lost: int
     network = getattr(network, "network", network)
     bins = network.config.bins
     state: tuple[Tensor | None, ...] = (None,) * 4
-    scores = torch.empty(0)
+    scores, known = torch.empty(0), None
     for start, end, index in cut_windows(sample, config, np.random.default_rng(0), bins * BIN_US):
         events = torch.zeros(1, 2 * bins, *padded)
-        if "events" in inputs:
-            bin_counts(
-                sample.events.between(start, end),
-                t0_us=start, bin_us=BIN_US, bins=bins, height=padded[0], width=padded[1], out=events[0].numpy(),
-            )  # fmt: skip
+        now = sample.events.between(start, end) if "events" in inputs else Events.empty()
+        grid = {"t0_us": start, "bin_us": BIN_US, "bins": bins, "height": padded[0], "width": padded[1]}
+        bin_counts(now, **grid, out=events[0].numpy())
+        known = carry(known, now)
         seen = index is not None and index < len(sample) - lost and "frames" in inputs
         image = torch.zeros(1, 3, *padded)
         if seen:
-            frame = torch.from_numpy(sample.frames[index])
-            frame = frame if frame.ndim == 3 else frame[..., None].expand(-1, -1, 3)
-            image = F.pad(
-                frame.permute(2, 0, 1)[None].float() / 255, (0, padded[1] - width, 0, padded[0] - height), "replicate"
-            )
+            known = restore(sample.frames[index], known, end)
+            frame = torch.from_numpy(known.image)[None]
+            image = F.pad(frame, (0, padded[1] - width, 0, padded[0] - height), "replicate")
         scores, state, _, _ = network.step(
             events.to(device),
             torch.tensor([float(end - start)], device=device),
@@ -226,6 +243,7 @@ def mean_iou(confusion: np.ndarray) -> float:
     return float((both[present] / union[present]).mean()) if present.any() else 0.0
 
 
+@command
 def run_command(task: type[SegmentationTask], description: str, arguments: list[str] | None) -> int:
     """The command that trains a task's network by a recipe."""
     parser = argparse.ArgumentParser(description=description)
@@ -234,8 +252,10 @@ def run_command(task: type[SegmentationTask], description: str, arguments: list[
     parser.add_argument("--resume", help="auto, or a checkpoint")
     add_set_argument(parser)
     args = parser.parse_args(arguments)
-    config = SegmentationConfig.load(args.config, args.set)
-    train(task(config), config.loop, args.run, resume=args.resume, about=asdict(config))
+    with setting_up():
+        config = SegmentationConfig.load(args.config, args.set)
+        learned = task(config)
+    train(learned, config.loop, args.run, resume=args.resume, about=asdict(config))
     return 0
 
 

@@ -82,6 +82,8 @@ class SegmentationConfig:
             raise ValueError(f"lesson_frames is {self.lesson_frames}, teacher {self.teacher!r}: give 0, or both")
         if self.loss_stride not in (1, 2, 4):
             raise ValueError(f"loss_stride is {self.loss_stride}: give 1, 2 or 4")
+        if type(self.frozen_norms) is not bool:
+            raise ValueError(f"frozen_norms is {self.frozen_norms!r}: give true or false")
         missing = {"data", "licence", "commercial_use", "recipe", "inputs"} - set(self.card)
         if missing:
             raise ValueError(f"card lacks {', '.join(sorted(missing))}")

@@ -26,6 +26,24 @@ def test_variants_differ_in_one_thing_each(repository):
     assert made["no input is ever lost in training"].augment.damage == config.augment.damage
 
 
+@pytest.mark.parametrize("name", ["halsie_stream", "halsie_frames"])
+def test_recipes_with_albums_and_turns_have_every_variant(name, repository):
+    config = SegmentationConfig.load(repository / "training" / "configs" / f"{name}.yaml")
+    assert config.augment.album and config.augment.turn
+    made = ablation.variants(config)
+    assert list(made) == list(ablation.VARIANTS)
+    events = made["trained on events alone"]
+    assert events.augment.inputs == ("events",) and events.card["inputs"] == ["events"]
+    assert events.augment.album == events.augment.turn == events.augment.damage == 0
+    assert made["trained on frames alone"].augment.album == config.augment.album
+
+
+def test_only_the_variants_asked_for_are_made(repository, monkeypatch):
+    config = SegmentationConfig.load(repository / "training" / "configs" / "halsie_scene.yaml")
+    monkeypatch.setitem(ablation.VARIANTS, "no mixer", lambda _: pytest.fail("made"))
+    assert list(ablation.variants(config, ["analogue event branch", "full"])) == ["full", "analogue event branch"]
+
+
 def test_a_finished_variant_is_read_not_trained(repository, tmp_path, monkeypatch, capsys):
     recipe = repository / "training" / "configs" / "halsie_scene.yaml"
     for number, name in enumerate(ablation.variants(SegmentationConfig.load(recipe))):

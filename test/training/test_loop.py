@@ -12,6 +12,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from training import loop  # noqa: E402
+from training.checkpoints import Progress  # noqa: E402
+from training.command import TrainingError  # noqa: E402
 from training.loop import LoopConfig, learning_rate, train  # noqa: E402
 
 
@@ -82,7 +85,7 @@ def test_auto_starts_afresh_and_a_named_checkpoint_must_exist(tmp_path):
 
     short = replace(CONFIG, steps=2, warmup_steps=0)
     assert train(Toy(), short, tmp_path, resume="auto").step == 2
-    with pytest.raises(FileNotFoundError, match=r"gone\.pt: no such checkpoint"):
+    with pytest.raises(TrainingError, match=r"gone\.pt: no such checkpoint"):
         train(Toy(), short, tmp_path, resume=str(tmp_path / "gone.pt"))
 
 
@@ -99,11 +102,108 @@ def test_rate_warms_up_and_falls_to_a_hundredth():
 
 
 @pytest.mark.parametrize(
-    "wrong, said", [({"steps": 0}, "steps is 0"), ({"average": 1.0}, "average is 1.0"), ({"warmup_steps": 99}, "99")]
+    "wrong, said",
+    [
+        ({"steps": 0}, "steps is 0: give a whole number, at least 1"),
+        ({"steps": 10.0}, "steps is 10.0"),
+        ({"batch": -2}, "batch is -2"),
+        ({"batch": True}, "batch is True"),
+        ({"workers": -1}, "workers is -1: give a whole number, at least 0"),
+        ({"workers": 1.5}, "workers is 1.5"),
+        ({"seed": -1}, "seed is -1"),
+        ({"validate_every": 0}, "validate_every is 0"),
+        ({"save_every": "often"}, "save_every is 'often'"),
+        ({"average": 1.0}, "average is 1.0"),
+        ({"average": -0.1}, "average is -0.1"),
+        ({"learning_rate": 0}, "learning_rate is 0: give more than 0"),
+        ({"learning_rate": "1e-3"}, "learning_rate is '1e-3': give a number, in YAML like 1.0e-3"),
+        ({"clip_norm": float("nan")}, "clip_norm is nan"),
+        ({"weight_decay": -1.0}, "weight_decay is -1.0"),
+        ({"warmup_steps": 99}, "warmup_steps is 99, of 10 steps"),
+        ({"mixed_precision": "perhaps"}, "mixed_precision is 'perhaps': give true or false"),
+    ],
 )
 def test_impossible_settings_are_refused(wrong, said):
     with pytest.raises(ValueError, match=said):
         LoopConfig(**{"steps": 10, "batch": 2, **wrong})
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(TrainingError, match="batch is 4, for 3 processes: give a multiple of 3"):
+        train(Toy(), CONFIG, tmp_path)
+
+
+def test_the_average_follows_quickly_at_first_and_slowly_later_and_counters_are_copied():
+    network, average = (torch.nn.BatchNorm2d(1) for _ in range(2))
+    for step, decay in ((0, 0.1), (1, 2 / 11), (10_000, 0.99)):
+        with torch.no_grad():
+            average.weight.fill_(2.0), network.weight.fill_(7.0), network.num_batches_tracked.fill_(step)
+        loop._update_average(average, network, 0.99, step)
+        assert average.weight.item() == pytest.approx(decay * 2 + (1 - decay) * 7)
+        assert average.num_batches_tracked.item() == step
+
+
+def test_a_line_says_how_much_of_the_time_was_waited_and_how_much_is_left(monkeypatch, capsys):
+    monkeypatch.setattr(loop.time, "monotonic", lambda: 1040.0)
+    progress = Progress(step=16, losses=[9.0] * 6 + [1.0, 2.0] * 5)
+    loop._report(progress, CONFIG, 1000.0, 12, 10.0)  # 4 steps in 40 s, of which 10 waited; 8 steps are left
+    said = capsys.readouterr().out
+    assert said.startswith("step 16/24 loss 1.5000 rate ")
+    assert said.endswith("waiting for data 25% left 1.3 min\n")
+
+
+def test_curves_are_written_where_tensorboard_is_installed(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    progress = train(Toy(), CONFIG, tmp_path)
+    curves = EventAccumulator(str(tmp_path)).Reload()
+    assert [one.value for one in curves.Scalars("loss")] == pytest.approx(progress.losses, rel=1e-6)
+    assert [one.step for one in curves.Scalars("validation/score")] == [8, 16, 24]
+
+
+APART = """
+import os, sys
+from dataclasses import replace
+from pathlib import Path
+import torch
+from training.command import command
+from training.loop import LoopConfig, train
+
+class Line:
+    network = torch.nn.Linear(1, 1)
+    def __len__(self): return 4
+    def item(self, index, random): return {"x": torch.ones(1)}
+    def loss(self, network, batch): return network(batch["x"]).square().mean(), {}
+    def validate(self, network): return {"score": 0.0}
+
+config, run = LoopConfig(steps=4, batch=2), Path(sys.argv[1])
+if os.environ["RANK"] == "0":  # this one was here before
+    os.environ["WORLD_SIZE"] = "1"
+    train(Line(), replace(config, steps=2), run)
+    os.environ["WORLD_SIZE"] = "2"
+for resume in ("auto", str(run / "last.pt")):
+    print(command(lambda: train(Line(), config, run, resume=resume).step)())
+"""
+
+
+def test_processes_that_do_not_share_a_folder_are_refused_and_do_not_wait(tmp_path, two_processes):
+    for code, output, errors in two_processes(APART, [tmp_path / "first"], [tmp_path / "second"]):
+        assert code == 0, errors
+        assert output.splitlines()[-2:] == ["1", "1"]
+        said = [line for line in errors.splitlines() if line.startswith("error: ")]
+        assert "would go on from steps 2, 0: give a run folder that all nodes share" in said[0]
+        assert "would go on from steps 2, None: give a run folder" in said[1]
+
+
+def test_processes_wait_for_hours_while_one_validates(monkeypatch):
+    joined = {}
+    store = torch.distributed.HashStore()
+    monkeypatch.setattr(loop.distributed, "rendezvous", lambda *_: iter([(store, 0, 2)]))
+    monkeypatch.setattr(loop.distributed, "init_process_group", lambda backend, **given: joined.update(given))
+    loop._join_processes("nccl", 0, 2)
+    assert joined["timeout"].total_seconds() >= 3600
 
 
 SHARED = """

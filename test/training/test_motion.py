@@ -9,7 +9,8 @@ torch = pytest.importorskip("torch")
 
 from halsie_ros.datasets.samples import Sample  # noqa: E402
 from halsie_ros.events import Events  # noqa: E402
-from training.motion import examples, teach  # noqa: E402
+from training import motion  # noqa: E402
+from training.motion import examples, main, teach  # noqa: E402
 from training.networks.halsie import HalsieStream, StreamConfig  # noqa: E402
 
 HEIGHT, WIDTH = 64, 96
@@ -67,3 +68,25 @@ def test_a_taught_network_sees_which_way_things_move():
     data, held = examples(Slides(60), range(40), 5, 40), examples(Slides(60), range(50, 58), 5, 8)
     error, still = teach(network, data, held, 120)
     assert still > 3.5 and error < 0.75 * still
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_bfloat16_is_used_where_the_processor_has_it(there, monkeypatch):
+    used, plain = [], motion.error_px
+    monkeypatch.setattr(motion, "fast_bfloat16", lambda device: there)
+    monkeypatch.setattr(
+        motion, "error_px", lambda *given: used.append(torch.is_autocast_enabled("cpu")) or plain(*given)
+    )
+    data = examples(Slides(2), range(2), 5, 2)
+    teach(HalsieStream(StreamConfig(event_channels=(8, 8, 16), memory=8, deep=(24, 48))), data, data, 1)
+    assert used == [there, False, False]  # a step, then each held-out example
+
+
+def test_what_is_taught_already_is_kept(repository, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(motion, "examples", lambda *_: pytest.fail("taught again"))
+    out = tmp_path / "motion.pt"
+    out.write_text("weights")
+    recipe = str(repository / "training" / "configs" / "halsie_stream.yaml")
+    assert main([recipe, "--packed", str(tmp_path), "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"{out} is there already and is kept; delete it to teach anew\n"
+    assert out.read_text() == "weights"

@@ -32,6 +32,10 @@ def data(vga_take, davis_take, tmp_path_factory):
     return root
 
 
+RECORDINGS = {"dsec": ("zurich_city_00_a", "zurich_city_13_a"), "ddd17": ("dir0", "dir1")}
+"""One for each part, of those of `data`."""
+
+
 def shrunk(repository, name, data, folder):
     """The repository's recipe for a data set, of one recording each, with small steps, that writes to a folder."""
     text = (repository / "training" / "configs" / f"halsie_{name}.yaml").read_text()
@@ -41,8 +45,8 @@ def shrunk(repository, name, data, folder):
     values = yaml.safe_load(text)
     values["augment"]["crop"] = [96, 128]
     values["loop"].update(steps=2, batch=1, workers=0, warmup_steps=1, validate_every=1, save_every=1)
-    if name == "dsec":
-        values["train"]["split"], values["validation"]["split"] = "zurich_city_00_a", "zurich_city_13_a"
+    if name in RECORDINGS:
+        values["train"]["split"], values["validation"]["split"] = RECORDINGS[name]
     chain = values["card"]["recipe"]
     chain = chain.replace("_motion.pt --set", "_motion.pt --steps 1 --examples 4 --set")
     values["card"]["recipe"] = f"{chain} --models {folder}/models"
@@ -52,7 +56,7 @@ def shrunk(repository, name, data, folder):
 
 def in_this_process(config):
     """As `recipe.main` with the config, but quicker."""
-    return max(importlib.import_module(module).main(rest) for _, _, module, *rest in recipe.commands(config))
+    return next(filter(None, (importlib.import_module(m).main(rest) for _, _, m, *rest in recipe.commands(config))), 0)
 
 
 def as_a_person_would(config):
