@@ -50,6 +50,9 @@ VARIANTS: dict[str, Callable[[SegmentationConfig], SegmentationConfig]] = {
     "trained on events alone": lambda config: _changed(config, inputs=("events",), **_SENSES, **_FRAMES),
     "analogue event branch": lambda config: replace(config, network=replace(config.network, spiking=False)),
     "no mixer": lambda config: replace(config, network=replace(config.network, mixer=False)),
+    "the paper's shape": lambda config: replace(
+        config, network=replace(config.network, unrolled=True), motion=0.0, imagenet="", start=""
+    ),
     "no input is ever lost in training": lambda config: _changed(config, **_SENSES, blackout=0.0, drop=0.0),
 }
 

@@ -29,6 +29,7 @@ from halsie_ros.cli.output import write_atomically
 from halsie_ros.segmentation.labels import CLASS_SETS
 from training.networks.halsie import EVENT_LAYERS, STATES, HalsieStream, StreamConfig
 from training.networks.layers import InParts, fuse_norms
+from training.networks.unrolled import Windows, network_for
 
 OPSET = 17
 BIN_US = 10_000
@@ -222,10 +223,10 @@ def export(network: HalsieStream, name: str, folder: Path, about: dict[str, Any]
     return path
 
 
-def load(checkpoint: Path) -> tuple[HalsieStream, dict[str, Any]]:
+def load(checkpoint: Path) -> tuple[HalsieStream | Windows, dict[str, Any]]:
     """The network of a checkpoint of `training.segmentation` (its moving average) and the recipe's `card` part."""
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    network = HalsieStream(StreamConfig(**saved["config"]["network"]))
+    network = network_for(StreamConfig(**saved["config"]["network"]), BIN_US)
     network.load_state_dict(saved["average"])
     return network, {**saved["config"]["card"], "class_set": saved["config"]["class_set"]}
 
@@ -239,6 +240,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--measured", type=Path, help="JSON with figures for the card, as `halsie evaluate` writes it")
     args = parser.parse_args(arguments)
     network, about = load(args.checkpoint)
+    if not isinstance(network, HalsieStream):
+        parser.error(
+            f"{args.checkpoint} is of an unrolled network, which has no frame and step graph: it is not deployed"
+        )
     measured = json.loads(args.measured.read_text()) if args.measured else {}
     print(export(network, args.name, args.models, about, measured))
     return 0

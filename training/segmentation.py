@@ -24,8 +24,8 @@ from training.export import BIN_US
 from training.loop import train
 from training.losses import lesson, motion_error, soft_iou
 from training.models import network_of, settle_norms
-from training.networks.halsie import HalsieStream
 from training.networks.teacher import StreamTeacher, Teacher
+from training.networks.unrolled import network_for
 from training.segmentation_config import SegmentationConfig, add_set_argument
 
 SETTLING = 6
@@ -55,7 +55,7 @@ class SegmentationTask:
             self.network = FrozenNorms(self.network)
 
     def _new_network(self) -> nn.Module:
-        network = HalsieStream(self.config.network)
+        network = network_for(self.config.network, BIN_US)
         if self.config.imagenet:
             network.frame_branch.things.load_imagenet(Path(self.config.imagenet))
         return network
@@ -208,7 +208,7 @@ def run_clip(network: nn.Module, sample: Any, inputs: tuple[str, ...], lost: int
     height, width = sample.labels.shape[1:]
     padded = (-(-height // 32) * 32, -(-width // 32) * 32)
     config = AugmentConfig(cut=0.0)
-    network = getattr(network, "network", network)
+    network = network.network if isinstance(network, FrozenNorms) else network
     bins = network.config.bins
     state: tuple[Tensor | None, ...] = (None,) * 4
     scores, known = torch.empty(0), None

@@ -70,6 +70,12 @@ class SegmentationConfig:
             raise ValueError(
                 f"network.classes is {self.network.classes}, {self.class_set} has {len(CLASS_SETS[self.class_set])}"
             )
+        if self.network.unrolled and (self.imagenet or self.start or self.motion):
+            raise ValueError(
+                "network.unrolled has neither MobileNetV2's stages nor a memory: leave imagenet, start, motion"
+            )
+        if self.network.unrolled and not (self.network.spiking and self.network.mixer):
+            raise ValueError("network.unrolled is spiking and has a mixer: leave both true")
         if self.imagenet and self.start:
             raise ValueError("imagenet and start both give first weights: keep one")
         if self.validation_stride < 1 or not 0 <= self.class_weights <= 1:

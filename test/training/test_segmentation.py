@@ -17,6 +17,7 @@ from halsie_ros.events import Events  # noqa: E402
 from training.augment import class_shares, make_item  # noqa: E402
 from training.clips import PackedClips, SourceConfig, load_clip, pack, save_clip  # noqa: E402
 from training.export import export, load  # noqa: E402
+from training.export import main as export_command  # noqa: E402
 from training.loop import batches, train  # noqa: E402
 from training.losses import lesson, motion_error, soft_iou  # noqa: E402
 from training.networks.halsie import StreamConfig  # noqa: E402
@@ -159,6 +160,8 @@ def test_the_recipes_of_the_repository_are_read(repository):
         ({"overlap": -1}, "overlap is -1"),
         ({"loss_stride": 3}, "give 1, 2 or 4"),
         ({"frozen_norms": "yes please"}, "frozen_norms is 'yes please': give true or false"),
+        ({"network": {**RECIPE["network"], "unrolled": True}, "start": "a"}, "network.unrolled has neither"),
+        ({"network": {**RECIPE["network"], "unrolled": True, "mixer": False}}, "network.unrolled is spiking"),
         ({"card": {**RECIPE["card"], "inputs": ["frames"]}}, "card.inputs"),
         ({"card": {"inputs": ["frames", "events"]}}, "card lacks commercial_use, data, licence, recipe"),
     ],
@@ -199,6 +202,18 @@ def test_a_short_training_learns_resumes_and_is_exported(recipe, tmp_path):
     result = pipeline.step(sample.frames[0], sample.window(0), None, t0_us=0, t1_us=40_000)
     expected = run_clip(network.eval(), dataclasses.replace(sample, t_us=sample.t_us[:1]), ("frames", "events"))
     assert (result.mask == expected).mean() > 0.97
+
+
+def test_the_papers_shape_learns_too_and_is_read_again_but_not_exported(recipe, tmp_path, capsys):
+    config = SegmentationConfig.load(recipe, ["network.unrolled=true"])
+    run = train(SegmentationTask(config), config.loop, tmp_path / "run", about=dataclasses.asdict(config))
+    assert np.mean(run.losses[-3:]) < 0.8 * run.losses[0]
+    network, _ = load(tmp_path / "run" / "last.pt")
+    mask = run_clip(network.eval(), halves(200), ("frames", "events"))
+    assert mask.shape == halves(200).labels.shape[1:]
+    with pytest.raises(SystemExit):
+        export_command([str(tmp_path / "run" / "last.pt"), "--name", "paper"])
+    assert "not deployed" in capsys.readouterr().err
 
 
 class _Stopping(SegmentationTask):

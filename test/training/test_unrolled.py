@@ -7,7 +7,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("snntorch")
 
-from training.networks.unrolled import Halsie, HalsieConfig  # noqa: E402
+from training.networks.halsie import HalsieStream, StreamConfig  # noqa: E402
+from training.networks.unrolled import Halsie, HalsieConfig, Windows, network_for  # noqa: E402
 
 
 def test_parameters_stay_in_the_budget():
@@ -26,3 +27,22 @@ def test_unrolled_network_reads_every_bin():
     changed = events.clone()
     changed[:, 0] = changed[:, 0].flip(-1)
     assert not torch.equal(network(changed, frame), scores)
+
+
+def test_on_clips_every_step_is_a_window_of_its_own():
+    torch.manual_seed(0)
+    network = Windows(StreamConfig(classes=6, bins=4, unrolled=True), 10_000).eval()
+    frames, events = torch.rand(3, 2, 3, 64, 96), torch.poisson(torch.full((3, 2, 8, 64, 96), 0.3))
+    dt_us, valid = torch.full((3, 2), 4e4), torch.tensor([[1.0, 1], [1, 0], [0, 1]])
+    scores, _, spikes, moves = network(frames, events, dt_us, valid)
+    stream, *_ = HalsieStream(StreamConfig(classes=6, bins=4)).eval()(frames, events, dt_us, valid)
+    assert scores.shape == stream.shape == (6, 6, 16, 24) and not spikes and not moves.any()
+    alone, *_ = network(frames[1:2], events[1:2], dt_us[1:2], valid[1:2])
+    assert torch.allclose(alone, scores[2:4], atol=1e-5)
+    frames[1, 1] = 0.5  # not valid: nobody sees it
+    assert torch.equal(network(frames, events, dt_us, valid)[0][3], scores[3])
+
+
+def test_a_recipe_asks_for_either_shape():
+    assert isinstance(network_for(StreamConfig(), 10_000), HalsieStream)
+    assert isinstance(network_for(StreamConfig(unrolled=True), 10_000), Windows)

@@ -33,6 +33,8 @@ class StreamConfig:
         event_channels: channels of the spiking layers at strides 4, 8 and 16.
         memory: channels of the memory at stride 8; as many fused channels are not remembered.
         deep: channels at strides 16 and 32.
+        unrolled: True is the paper's own shape in its place (ablation), see `unrolled`; of the above only classes and
+            bins apply to it.
     """
 
     classes: int = 11
@@ -42,6 +44,7 @@ class StreamConfig:
     event_channels: tuple[int, int, int] = (16, 32, 64)
     memory: int = 32
     deep: tuple[int, int] = (96, 192)
+    unrolled: bool = False
 
 
 class EventBranch(nn.Module):

@@ -1,13 +1,18 @@
-"""`Halsie`, the paper's shape: one window unrolled over its event bins, for comparison with `HalsieStream`."""
+"""`Halsie`, the paper's shape: one window unrolled over its event bins, for comparison with `HalsieStream`.
+
+`Windows` runs it on clips, so that recipes train it as they train the other (``network: {unrolled: true}``). It is not
+exported: it has no state to hand on, and nothing to say of a step that saw neither frame nor events.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.networks.halsie import twice
+from training.networks.halsie import HalsieStream, StreamConfig, normalised, twice
 from training.networks.layers import ConvNorm, mixing
 from training.networks.neurons import LIF
 
@@ -68,3 +73,53 @@ class Halsie(nn.Module):
         for decoder, skip in zip(self.decoders, scales[-2::-1]):
             x = decoder(torch.cat((twice(x), skip), 1))
         return twice(self.scores(x))
+
+
+class Windows(nn.Module):
+    """`Halsie` with the interface of `HalsieStream`: every step is a window of its own, whatever came before.
+
+    Scores are averaged over cells of 4x4, as the stream gives them; there is no state, no displacement, and no layer of
+    spikes to be counted. ``dt_us`` is ignored: bins have one length, those after a short step's end are empty.
+    """
+
+    size_multiple = Halsie.size_multiple
+
+    def __init__(self, config: StreamConfig, bin_us: float) -> None:
+        super().__init__()
+        self.config = config
+        self.network = Halsie(HalsieConfig(config.classes, config.bins, bin_us, frame_channels=3))
+
+    def frame(self, image: Tensor) -> tuple[Tensor]:
+        """RGB in 0 … 1, ``(N, 3, H, W)``, brought to zero mean and unit spread."""
+        return (normalised(image),)
+
+    def step(
+        self,
+        events: Tensor,
+        dt_us: Tensor,
+        frame_valid: Tensor,
+        features: tuple[Tensor, ...],
+        state: tuple[Tensor | None, ...],
+        steps: int = 1,
+    ) -> tuple[Tensor, tuple[Tensor | None, ...], list[Tensor], Tensor]:
+        """See `HalsieStream.step`; the state is passed on as it is."""
+        windows = events.unflatten(1, (self.config.bins, 2))
+        scores = F.avg_pool2d(self.network(windows, features[0] * frame_valid.view(-1, 1, 1, 1)), 4)
+        return scores, state, [], events.new_zeros(len(events), 2, events.shape[2] // 8, events.shape[3] // 8)
+
+    def forward(
+        self,
+        frames: Tensor,
+        events: Tensor,
+        dt_us: Tensor,
+        frame_valid: Tensor,
+        state: tuple[Tensor | None, ...] = (None,) * 4,
+    ) -> tuple[Tensor, tuple[Tensor | None, ...], list[Tensor], Tensor]:
+        """Clips, time first, see `HalsieStream.forward`."""
+        features = self.frame(frames.flatten(0, 1))
+        return self.step(events.flatten(0, 1), dt_us.flatten(), frame_valid.flatten(), features, state, events.shape[0])
+
+
+def network_for(config: StreamConfig, bin_us: float) -> HalsieStream | Windows:
+    """The network that a recipe asks for, not trained; ``bin_us`` is the length of its event bins."""
+    return Windows(config, bin_us) if config.unrolled else HalsieStream(config)
