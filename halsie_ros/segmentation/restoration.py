@@ -219,9 +219,9 @@ def _blend(frame, before, change, factors, coarse, weights, image):
         upper = min(max(int(np.floor(place)), 0), coarse.shape[1] - 1)
         lower = min(upper + 1, coarse.shape[1] - 1)
         low = np.float32(min(max(place - upper, 0.0), 1.0))
-        most_here = 0
+        broken = 0
         for x in range(width):
-            most_here = max(most_here, abs(np.int32(change[y, x])))
+            broken += abs(change[y, x]) > most
         for x in range(width):
             factor[x] = factors[min(max(change[y, x], -most), most) + most]
         for x in range(width):
@@ -243,7 +243,7 @@ def _blend(frame, before, change, factors, coarse, weights, image):
             image[0, y, x] = min(max(red, zero), one)
             image[1, y, x] = min(max(green, zero), one)
             image[2, y, x] = min(max(blue, zero), one)
-        if most_here > most:
+        if broken:
             for x in range(width):
                 if abs(change[y, x]) > most:
                     image[0, y, x], image[1, y, x], image[2, y, x] = now[0, x], now[1, x], now[2, x]
