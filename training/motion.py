@@ -147,7 +147,10 @@ def main(arguments: list[str] | None = None) -> int:
         config = SegmentationConfig.load(args.config, [f"train.packed={args.packed}", "class_weights=0.0", *args.set])
         network = SegmentationTask(config).network
         if not isinstance(network, HalsieStream):
-            raise ValueError(f"{args.config}: frozen_norms is true; motion is learned with running norms, give false")
+            raise ValueError(
+                f"{args.config}: motion is learned by a stream with running norms: "
+                "give frozen_norms and network.unrolled false"
+            )
         clips, bins = PackedClips(args.packed), config.network.bins
         # Clips that follow each other overlap in recordings: what is held out lies together, at the end.
         random, first_held = np.random.default_rng(config.loop.seed), len(clips) - max(1, len(clips) // 10)

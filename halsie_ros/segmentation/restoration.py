@@ -165,6 +165,14 @@ def _differences(frame, directions):
     return sums
 
 
+@numba.njit(cache=True, nogil=True, fastmath=True, inline="always")
+def _cells_around(pixel, cells):
+    """The two cells of `cells` whose centres lie around a pixel, and the share of the second; one at the border."""
+    place = (pixel + 0.5) / _CELL - 0.5
+    first = min(max(int(np.floor(place)), 0), cells - 1)
+    return first, min(first + 1, cells - 1), np.float32(min(max(place - first, 0.0), 1.0))
+
+
 @numba.njit(cache=True, nogil=True, fastmath=True)
 def _coarse(frame, before, change, factors, weights):
     """What a frame adds to its prediction in coarse brightness and colours beyond what it adds in fine ones, see
@@ -193,10 +201,7 @@ def _coarse(frame, before, change, factors, weights):
             cells[2, row, column] = shift + colour * blue
     wide = np.empty((3, rows, width), np.float32)
     for x in range(width):
-        place = (x + 0.5) / _CELL - 0.5
-        left = min(max(int(np.floor(place)), 0), columns - 1)
-        right = min(left + 1, columns - 1)
-        part = np.float32(min(max(place - left, 0.0), 1.0))
+        left, right, part = _cells_around(x, columns)
         for c in range(3):
             for row in range(rows):
                 wide[c, row, x] = cells[c, row, left] + part * (cells[c, row, right] - cells[c, row, left])
@@ -215,10 +220,7 @@ def _blend(frame, before, change, factors, coarse, weights, image):
     # A row at a time, in steps that the compiler turns into vector instructions.
     factor, now = np.empty(width, np.float32), np.empty((3, width), np.float32)
     for y in range(height):
-        place = (y + 0.5) / _CELL - 0.5
-        upper = min(max(int(np.floor(place)), 0), coarse.shape[1] - 1)
-        lower = min(upper + 1, coarse.shape[1] - 1)
-        low = np.float32(min(max(place - upper, 0.0), 1.0))
+        upper, lower, low = _cells_around(y, coarse.shape[1])
         broken = 0
         for x in range(width):
             broken += abs(change[y, x]) > most
