@@ -3,10 +3,12 @@
 import os
 from pathlib import Path
 
-from halsie_ros.kernel_cache import ensure_cache_folder
+from halsie_ros.kernels import ensure_cache_folder
+from halsie_ros.moved import redirect
 
 __version__ = "0.1.0"
 
+redirect("halsie_ros")
 ensure_cache_folder(
     os.environ, Path(__file__).parent, Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
 )

@@ -3,7 +3,7 @@
 python -m training.recipe training/configs/halsie_dsec.yaml
 
 Run the same command again after a stop: packed clips stay (recordings are read through again to find what is missing),
-trainings go on from their checkpoints (`--resume auto`), what `training.motion` wrote stays.
+trainings go on from their checkpoints (`--resume auto`), what `training.segmentation.teach_motion` wrote stays.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from training.command import command, setting_up
+from training.core.command import command, setting_up
 
 
 def commands(config: Path) -> list[list[str]]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from halsie_ros.action.gops import Segmenter
 from halsie_ros.action.inputs import SEGMENT_US, Step
-from halsie_ros.action.segments import Segmenter
 from halsie_ros.video.file import VideoFile
 from halsie_ros.video.frame import VideoFrame
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from halsie_ros.action.clip import Segment
+from halsie_ros.action.gops import Segmenter
 from halsie_ros.action.inputs import Step, image_input
 from halsie_ros.action.motion_map import SIZE_PER_TIME, descriptor, step_map
-from halsie_ros.action.segments import Segmenter
-from halsie_ros.action.statistics import statistics
+from halsie_ros.action.motion_statistics import statistics
 from halsie_ros.errors import ModelError, ParameterError
 from halsie_ros.inference.cards import ModelCard, find_model
 from halsie_ros.inference.session import input_names, open_session, output_names

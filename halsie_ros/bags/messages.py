@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from halsie_ros.bags.types import typestore
 from halsie_ros.errors import CodecError
+from halsie_ros.wire.definitions import typestore
 
 STAMP_BYTES = 12
 """The serialization's 4 bytes and a stamp: the beginning of a message with a header."""

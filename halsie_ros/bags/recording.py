@@ -9,12 +9,12 @@ import numpy as np
 
 from halsie_ros.bags.messages import stamp_ns_of
 from halsie_ros.bags.reader import BagReader, open_bag
-from halsie_ros.bags.types import CLASSIFICATION, COMPRESSED_IMAGE, COMPRESSED_VIDEO, FFMPEG_PACKET, IMAGE
 from halsie_ros.errors import BagError, CodecError
 from halsie_ros.events import Events
 from halsie_ros.events.clock import SensorClock
 from halsie_ros.events.messages import MESSAGE_TYPES, EventTopicDecoder
-from halsie_ros.nodes.images import ImageConverter
+from halsie_ros.pictures.image_message import ImageConverter
+from halsie_ros.wire.definitions import CLASSIFICATION, COMPRESSED_IMAGE, COMPRESSED_VIDEO, FFMPEG_PACKET, IMAGE
 
 TRUTH_TOPIC = "/ground_truth/mask"
 ACTION_TRUTH_TOPIC = "/ground_truth/action"

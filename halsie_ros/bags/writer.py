@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from halsie_ros.bags.types import URI_CHARACTERS, typestore
 from halsie_ros.errors import BagError, CodecError
+from halsie_ros.wire.definitions import URI_CHARACTERS, typestore
 
 STORAGES = ("mcap", "sqlite3")
 SORT_WITHIN_NS = 1_000_000

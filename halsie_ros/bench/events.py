@@ -15,9 +15,9 @@ from halsie_ros.events.accumulate import BinAccumulator
 from halsie_ros.events.clock import SensorClock
 from halsie_ros.events.codecs import evt3
 from halsie_ros.events.events import Events
-from halsie_ros.events.geometry import Registration
 from halsie_ros.events.messages import EventTopicDecoder, encode_event_array, encode_event_packet
 from halsie_ros.events.windows import EventRing
+from halsie_ros.geometry.registration import Registration
 
 HEIGHT, WIDTH = 480, 640
 PACKET = "event_camera_msgs/msg/EventPacket"

@@ -8,7 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-from halsie_ros.cli.output import add_json_argument, write_json
+from halsie_ros.cli.arguments import add_json_argument
+from halsie_ros.files import write_json
 
 NAMES = ("voxel", "events", "segmentation", "video", "action")
 

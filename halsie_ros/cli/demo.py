@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from halsie_ros.cli.demo_actions import actions_as_text, show_actions
-from halsie_ros.cli.live import LiveRun, NodeCommand, run_live
-from halsie_ros.cli.output import add_json_argument, refuse_unwritable, write_atomically, write_json
+from halsie_ros.cli.arguments import add_json_argument
+from halsie_ros.demo.actions import actions_as_text, show_actions
+from halsie_ros.demo.live import LiveRun, NodeCommand, run_live
 from halsie_ros.errors import HalsieError, ParameterError
+from halsie_ros.files import refuse_unwritable, write_atomically, write_json
 
 OUTPUT = Path("demo")
 DURATION_S = 5.0
@@ -100,7 +101,7 @@ def _build_street(seed: int) -> Path:
         _say(f"driving {DURATION_S:g} s through street {seed} ({light}) …")
         start = time.monotonic()
         command = ["bag", "build", "scene", str(bag), "--seed", str(seed), "--light", light, "--person"]
-        importlib.import_module("halsie_ros.bags.build.scene").build(
+        importlib.import_module("halsie_ros.bags.builders.scene").build(
             build_parser("bag").parse_args([*command, "--duration", str(DURATION_S)])
         )
         _say(f"{bag} made in {time.monotonic() - start:.0f} s")
@@ -109,7 +110,7 @@ def _build_street(seed: int) -> Path:
 
 def _show(recording: Any, stamps: list[int], live: LiveRun) -> dict[str, Any]:
     """Scores what came and draws it; returns the summary."""
-    from halsie_ros.cli.demo_pictures import Shot, animation, contact_sheet
+    from halsie_ros.demo.pictures import Shot, animation, contact_sheet
     from halsie_ros.evaluation.metrics import confusion, scores
     from halsie_ros.inference.cards import ModelCard, find_model
     from halsie_ros.segmentation.overlay import draw_events

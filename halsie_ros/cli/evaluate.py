@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
-from halsie_ros.cli.output import add_json_argument, refuse_unwritable, write_atomically, write_json
+from halsie_ros.cli import evaluate_action
+from halsie_ros.cli.arguments import add_json_argument
 from halsie_ros.errors import ParameterError
+from halsie_ros.files import refuse_unwritable, write_atomically, write_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tasks = parser.add_subparsers(dest="task", metavar="TASK", required=True)
     _segmentation(tasks.add_parser("segmentation", help="masks against labels, on a data set or a bag"))
     action = tasks.add_parser("action", help="action labels on a set of clips")
-    importlib.import_module("halsie_ros.evaluation.action").add_arguments(action)
+    evaluate_action.add_arguments(action)
     compare = tasks.add_parser("compare", help="what changed between two results of `evaluate segmentation`")
     compare.add_argument("first", type=Path, metavar="A.json")
     compare.add_argument("second", type=Path, metavar="B.json")
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     """Runs one task."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if args.task == "action":
-        return importlib.import_module("halsie_ros.evaluation.action").run(args) or 0
+        return evaluate_action.run(args)
     if args.task == "compare":
         from halsie_ros.evaluation.compare import compare, lines, read_result
 
@@ -102,32 +102,8 @@ def _run_segmentation(args: argparse.Namespace) -> int:
 
         write_atomically(args.report, html(result, recorder.pictures, recorder.judge.classes).encode())
     if args.json != "-":
+        from halsie_ros.evaluation.result import summary
+
         print("\n".join(summary(result)))
     write_json(args.json, result)
     return 0
-
-
-def summary(result: dict[str, Any]) -> list[str]:
-    """The result in a few lines."""
-    low, high = result["miou_interval"]
-    left_out = result.get("left_out")
-    lines = [
-        f"{result['model']} on {result['dataset']} {result['split']}, {result['frames']} labelled frames"
-        f"{f' ({left_out} left out: a blackout as long as the sample)' if left_out else ''}, "
-        f"inputs {result['inputs']}, degrade {result['degrade']}",
-        f"mIoU {result['miou']:.4f} (95 %: {low:.4f} to {high:.4f})   accuracy {result['accuracy']:.4f}",
-        "   ".join(f"{name} {'-' if iou is None else f'{iou:.3f}'}" for name, iou in result["per_class"].items()),
-    ]
-    if result.get("latency_p50_ms") is not None:
-        drops = ", ".join(f"{count} {cause}" for cause, count in result["drops"].items()) or "none"
-        lines.append(
-            f"{result['answered']:.4f} of the pictures answered, latency {result['latency_p50_ms']:.1f} ms median, "
-            f"{result['latency_p95_ms']:.1f} ms p95 from the {result['latency_from']}   drops: {drops}"
-        )
-    if result["ms_per_step"] is not None:
-        lines.append(
-            f"{result['ms_per_step']:.1f} ms per step   {result['parameters'] / 1e6:.2f} M parameters   "
-            f"{result['macs'] / 1e9:.3f} GMAC + {result['accumulates'] / 1e9:.3f} G accumulates   "
-            f"{result['energy_mj']:.2f} mJ   spike rate {result['spike_rate']:.3f}"
-        )
-    return lines

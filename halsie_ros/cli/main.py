@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from halsie_ros import __version__
-from halsie_ros.cli.output import refuse_unwritable
 from halsie_ros.errors import HalsieError
+from halsie_ros.files import refuse_unwritable
 
 VERBS = {
     "demo": "run the real nodes on a generated street (or on a bag) and draw what they publish",

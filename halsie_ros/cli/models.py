@@ -7,8 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from halsie_ros.cli.output import add_json_argument, write_json
+from halsie_ros.cli.arguments import add_json_argument
 from halsie_ros.errors import ModelError
+from halsie_ros.files import write_json
 from halsie_ros.inference.cards import ModelCard, model_folders
 from halsie_ros.inference.session import open_session
 

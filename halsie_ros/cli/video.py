@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from halsie_ros.cli.output import add_json_argument, refuse_unwritable, write_atomically, write_json
+from halsie_ros.cli.arguments import add_json_argument
 from halsie_ros.errors import VideoError
+from halsie_ros.files import refuse_unwritable, write_atomically, write_json
+from halsie_ros.video.draw import draw_gop, write_png
 from halsie_ros.video.file import VideoFile
 from halsie_ros.video.frame import VideoFrame
-from halsie_ros.video.picture import draw_gop, write_png
 from halsie_ros.video.vectors import as_table
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from halsie_ros.classes import ClassSet
 from halsie_ros.errors import DatasetError
 from halsie_ros.events import Events
-from halsie_ros.segmentation.labels import ClassSet
 
 IGNORE = 255
 """Id of pixels without a label in every mask that a reader gives, whatever the files use."""

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
+from halsie_ros.classes import DDD17_6, DSEC_11, ClassSet
 from halsie_ros.datasets.base import Sequence, recordings_of, require
 from halsie_ros.datasets.samples import Sample, SampleProtocol, samples
 from halsie_ros.errors import DatasetError
-from halsie_ros.segmentation.labels import DDD17_6, DSEC_11, ClassSet
 
 
 def sequences(dataset: str, root: str | Path, split: str, *, labels: Path | None = None) -> Iterator[Sequence]:
@@ -27,11 +27,11 @@ def sequences(dataset: str, root: str | Path, split: str, *, labels: Path | None
     """
     root = require(Path(root), f"the folder of {dataset}")
     if dataset == "dsec":
-        from halsie_ros.datasets import dsec
+        from halsie_ros.datasets.recordings import dsec
 
         return (dsec.DsecSequence(folder) for folder in _dsec_folders(root, split, dsec.SPLITS))
     if dataset == "mvsec":
-        from halsie_ros.datasets import mvsec
+        from halsie_ros.datasets.recordings import mvsec
 
         named = recordings_of(split, mvsec.SPLITS)
         missing = [name for name in named if not (root / f"{name}_data.hdf5").is_file()]
@@ -48,7 +48,7 @@ def sequences(dataset: str, root: str | Path, split: str, *, labels: Path | None
                 "pseudo-labels of each into a folder of its name"
             )
         return (mvsec.MvsecSequence(root, name, labels=labels) for name in named)
-    from halsie_ros.datasets import ddd17
+    from halsie_ros.datasets.recordings import ddd17
 
     return (ddd17.EssSequence(folder) for folder in ddd17.ess_folders(root, split))
 
@@ -62,7 +62,7 @@ def split_samples(
         DatasetError: unknown split, something of it is missing, or MVSEC without `labels`.
     """
     if dataset == "ddd17" and split.startswith("evsegnet"):
-        from halsie_ros.datasets.ddd17 import EvSegNetSplit
+        from halsie_ros.datasets.recordings.ddd17 import EvSegNetSplit
 
         data = EvSegNetSplit(root, split)
         return DDD17_6, len(data), (data.sample(index) for index in range(len(data)))
@@ -70,7 +70,7 @@ def split_samples(
         raise DatasetError("MVSEC has no semantic labels: give a folder of pseudo-label PNGs by --labels")
     protocol = SampleProtocol(frames=frames)
     if dataset == "dsec":
-        from halsie_ros.datasets.dsec import ess_protocol
+        from halsie_ros.datasets.recordings.dsec import ess_protocol
 
         protocol = ess_protocol(frames)
     opened = sequences(dataset, root, split, labels=labels)

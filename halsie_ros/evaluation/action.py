@@ -5,46 +5,19 @@ Accuracy, speed with decoding, energy by the paper's count, share of each modali
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from halsie_ros.action.clip import SPARSE_FRAMES, read_clip
 from halsie_ros.action.pipeline import MODALITIES, ActionPipeline, Encoded
-from halsie_ros.cli.output import add_json_argument, write_json
-from halsie_ros.datasets.video_sets import VIDEO_SETS, VideoSet, open_video_set
+from halsie_ros.datasets.actions.video_sets import VideoSet
 from halsie_ros.errors import ParameterError, VideoError
 from halsie_ros.evaluation.energy import Cost, energy_mj, graph_cost
 
 SHARES = {"all": MODALITIES, "image": ("image",), "motion": ("motion",), "residual": ("residual",)}
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the arguments of `halsie evaluate action`."""
-    parser.add_argument("--dataset", choices=VIDEO_SETS, required=True)
-    parser.add_argument("--root", type=Path, required=True, metavar="DIR", help="the data set's folder")
-    parser.add_argument("--split", help="a split's name; for clips: groups, separated by commas")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="list of clips (clips, kinetics)")
-    parser.add_argument("--model", default="actions_mhad", help="a name in models/ or a path to a card (%(default)s)")
-    parser.add_argument(
-        "--frames-per-gop", type=int, default=SPARSE_FRAMES, metavar="N", help="read of long clips (%(default)s)"
-    )
-    add_json_argument(parser)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Evaluates and prints."""
-    pipeline = ActionPipeline(args.model)
-    found = open_video_set(args.dataset, args.root, args.split, args.csv)
-    result = evaluate(pipeline, found, frames_per_gop=args.frames_per_gop, progress=sys.stderr.isatty())
-    if args.json != "-":
-        print("\n".join(summary(result)))
-    write_json(args.json, result)
-    return 0
 
 
 class EnergyMeter:

@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 
 from halsie_ros.bags.reader import BagReader, open_bag
-from halsie_ros.bags.types import COMPRESSED_IMAGE, IMAGE, LABEL_INFO
+from halsie_ros.classes import CLASS_SETS, ClassSet
 from halsie_ros.errors import BagError, CodecError, ParameterError
 from halsie_ros.evaluation.degradations import Degradation
 from halsie_ros.evaluation.pairing import Pairing, class_set_of_info
 from halsie_ros.evaluation.result import Judge, Recorder, class_set_of, usable_inputs
 from halsie_ros.events.clock import SensorClock
-from halsie_ros.events.geometry import Registration
 from halsie_ros.events.messages import MESSAGE_TYPES, EventTopicDecoder
 from halsie_ros.events.windows import EventRing
-from halsie_ros.nodes.images import ImageConverter
-from halsie_ros.segmentation.labels import CLASS_SETS, ClassSet
+from halsie_ros.geometry.registration import Registration
+from halsie_ros.pictures.image_message import ImageConverter
 from halsie_ros.segmentation.pipeline import SegmentationPipeline, State
+from halsie_ros.wire.definitions import COMPRESSED_IMAGE, IMAGE, LABEL_INFO
 
 PATIENCE_NS = 500_000_000
 """A frame waits for its events no longer than this, in the bag's own log time."""

@@ -19,7 +19,7 @@ from numba import njit
 
 from halsie_ros.datasets.samples import Sample
 from halsie_ros.errors import ParameterError
-from halsie_ros.simulation.light import TO_LIGHT, to_codes, to_luminance
+from halsie_ros.pictures.srgb import TO_LIGHT, to_codes, to_luminance
 
 KINDS = ("none", "dark", "overexposed", "blur", "blackout")
 BLUR_PX = 21

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from halsie_ros.classes import ClassSet
 from halsie_ros.errors import ParameterError
 from halsie_ros.evaluation.pairing import Pairing
 from halsie_ros.evaluation.result import Judge, Recorder
 from halsie_ros.inference.cards import ModelCard
-from halsie_ros.segmentation.labels import ClassSet
 from halsie_ros.segmentation.pipeline import State, StepResult
 
 _PICTURES = 16

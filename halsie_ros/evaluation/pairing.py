@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from halsie_ros.classes import ClassSet
 from halsie_ros.errors import ParameterError
-from halsie_ros.segmentation.labels import ClassSet
 
 KEPT = 256
 """Masks and labels that wait for their partner at most, each; the oldest go first."""

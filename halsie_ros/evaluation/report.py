@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from halsie_ros.classes import ClassSet
 from halsie_ros.errors import DatasetError
 from halsie_ros.evaluation import plots
-from halsie_ros.segmentation.labels import ClassSet
 
 Picture = tuple[float, str, "np.ndarray | None", np.ndarray, np.ndarray]
 """Quality, name, frame (None where there was none), mask and label of a frame worth looking at."""

@@ -11,12 +11,12 @@ import numpy as np
 import onnxruntime
 
 from halsie_ros import __version__
+from halsie_ros.classes import CLASS_SETS, ClassSet, remap
 from halsie_ros.errors import ParameterError
 from halsie_ros.evaluation.energy import Cost, energy_mj, graph_cost
 from halsie_ros.evaluation.metrics import bootstrap_miou, confusion, scores, scores_of_sums
+from halsie_ros.evaluation.onnx_file import read_graph
 from halsie_ros.inference.cards import ModelCard
-from halsie_ros.inference.onnx_file import read_graph
-from halsie_ros.segmentation.labels import CLASS_SETS, ClassSet, remap
 from halsie_ros.segmentation.pipeline import StepResult
 
 REFERENCE_SIZE = (260, 346)
@@ -242,3 +242,29 @@ def environment() -> dict[str, str]:
         "onnxruntime": onnxruntime.__version__,
         "halsie_ros": __version__,
     }
+
+
+def summary(result: dict[str, Any]) -> list[str]:
+    """The result in a few lines."""
+    low, high = result["miou_interval"]
+    left_out = result.get("left_out")
+    lines = [
+        f"{result['model']} on {result['dataset']} {result['split']}, {result['frames']} labelled frames"
+        f"{f' ({left_out} left out: a blackout as long as the sample)' if left_out else ''}, "
+        f"inputs {result['inputs']}, degrade {result['degrade']}",
+        f"mIoU {result['miou']:.4f} (95 %: {low:.4f} to {high:.4f})   accuracy {result['accuracy']:.4f}",
+        "   ".join(f"{name} {'-' if iou is None else f'{iou:.3f}'}" for name, iou in result["per_class"].items()),
+    ]
+    if result.get("latency_p50_ms") is not None:
+        drops = ", ".join(f"{count} {cause}" for cause, count in result["drops"].items()) or "none"
+        lines.append(
+            f"{result['answered']:.4f} of the pictures answered, latency {result['latency_p50_ms']:.1f} ms median, "
+            f"{result['latency_p95_ms']:.1f} ms p95 from the {result['latency_from']}   drops: {drops}"
+        )
+    if result["ms_per_step"] is not None:
+        lines.append(
+            f"{result['ms_per_step']:.1f} ms per step   {result['parameters'] / 1e6:.2f} M parameters   "
+            f"{result['macs'] / 1e9:.3f} GMAC + {result['accumulates'] / 1e9:.3f} G accumulates   "
+            f"{result['energy_mj']:.2f} mJ   spike rate {result['spike_rate']:.3f}"
+        )
+    return lines

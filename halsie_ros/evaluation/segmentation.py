@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from halsie_ros.classes import ClassSet
 from halsie_ros.datasets.samples import Sample
 from halsie_ros.errors import ParameterError
 from halsie_ros.evaluation.degradations import Degradation
 from halsie_ros.evaluation.result import Judge, Recorder, usable_inputs
-from halsie_ros.segmentation.labels import ClassSet
 from halsie_ros.segmentation.pipeline import SegmentationPipeline, State
 
 DATASETS = ("camvid", "dsec", "mvsec", "ddd17")
@@ -42,7 +42,7 @@ def open_samples(
         ParameterError: no such data set.
     """
     if dataset == "camvid":
-        from halsie_ros.datasets.camvid import CamVid
+        from halsie_ros.datasets.recordings.camvid import CamVid
 
         camvid = CamVid(root, split)
         return camvid.classes, len(camvid), (camvid.sample(index, frames=frames) for index in range(len(camvid)))

@@ -15,7 +15,7 @@ from halsie_ros.errors import CodecError
 from halsie_ros.events.codecs import PacketDecoder, Triggers, event_array, packet_codec, sort_for_writing
 from halsie_ros.events.codecs.batch import columns, span_of
 from halsie_ros.events.events import Events
-from halsie_ros.events.layout import known_definition, parse_layout
+from halsie_ros.wire.layout import known_definition, parse_layout
 
 __all__ = [
     "MESSAGE_TYPES",

@@ -7,9 +7,9 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 
 from halsie_ros.errors import HalsieError
-from halsie_ros.events.camera import Camera
+from halsie_ros.geometry.alignment import Alignment
+from halsie_ros.geometry.camera import Camera
 from halsie_ros.nodes import qos
-from halsie_ros.segmentation.alignment import Alignment
 
 
 class CalibrationInput:

@@ -18,21 +18,20 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
-from halsie_ros.cli.evaluate import summary
-from halsie_ros.cli.output import write_atomically, write_json
+from halsie_ros.classes import CLASS_SETS
 from halsie_ros.errors import HalsieError, ParameterError
 from halsie_ros.evaluation.live import LiveScore
 from halsie_ros.evaluation.pairing import class_set_of_info
 from halsie_ros.evaluation.report import html
-from halsie_ros.evaluation.result import class_set_of
+from halsie_ros.evaluation.result import class_set_of, summary
+from halsie_ros.files import write_atomically, write_json
 from halsie_ros.inference.cards import ModelCard, find_model
 from halsie_ros.nodes import qos
-from halsie_ros.nodes.images import ImageConverter
 from halsie_ros.nodes.parameters import Parameter, Parameters
 from halsie_ros.nodes.runtime import spin_node
 from halsie_ros.nodes.segmentation_output import stamp_to_ns
 from halsie_ros.nodes.topics import DiscoveredSubscription, message_class
-from halsie_ros.segmentation.labels import CLASS_SETS
+from halsie_ros.pictures.image_message import ImageConverter
 
 PARAMETERS = (
     Parameter("model", "halsie_scene", "The model that the segmentation node runs: a name or a card.", read_only=True),

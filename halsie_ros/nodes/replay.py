@@ -22,12 +22,12 @@ from rosgraph_msgs.msg import Clock
 
 from halsie_ros.bags.messages import STAMP_BYTES, stamp_ns_of
 from halsie_ros.bags.reader import BagReader, TopicInfo, open_bag
-from halsie_ros.bags.types import COMPRESSED_IMAGE, IMAGE
-from halsie_ros.cli.output import refuse_unwritable, write_atomically
 from halsie_ros.errors import BagError, HalsieError, ParameterError
+from halsie_ros.files import refuse_unwritable, write_atomically
 from halsie_ros.nodes.parameters import Parameter, Parameters
 from halsie_ros.nodes.runtime import spin_node
 from halsie_ros.nodes.topics import message_class, missing_type
+from halsie_ros.wire.definitions import COMPRESSED_IMAGE, IMAGE
 
 SLOWEST, FASTEST = 0.01, 1000.0
 LONGEST_TIMEOUT_S = 3600.0

@@ -7,13 +7,13 @@ import sys
 import numpy as np
 
 from halsie_ros.events import Events, warm
+from halsie_ros.geometry.alignment import KINDS, Alignment
 from halsie_ros.nodes import qos
 from halsie_ros.nodes.managed import ManagedNode
 from halsie_ros.nodes.parameters import Parameter
 from halsie_ros.nodes.runtime import spin_node
 from halsie_ros.nodes.segmentation_output import SegmentationOutput
 from halsie_ros.nodes.segmentation_stream import SegmentationStream, stream_timing
-from halsie_ros.segmentation.alignment import KINDS, Alignment
 from halsie_ros.segmentation.pipeline import SegmentationPipeline
 
 PARAMETERS = (

@@ -10,8 +10,8 @@ from sensor_msgs.msg import Image
 
 from halsie_ros.inference.cards import ModelCard
 from halsie_ros.nodes import qos
-from halsie_ros.nodes.images import fill_image
 from halsie_ros.nodes.labels import label_info
+from halsie_ros.pictures.image_message import fill_image
 from halsie_ros.segmentation.overlay import colorize, overlay
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import yaml
 
+from halsie_ros.classes import DDD17_6, DSEC_11, remap
 from halsie_ros.errors import DatasetError
 from halsie_ros.events import Events
-from halsie_ros.segmentation.labels import DDD17_6, DSEC_11, remap
 from halsie_ros.simulation.recording import record_scene
 
 

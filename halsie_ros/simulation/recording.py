@@ -11,7 +11,7 @@ from halsie_ros.errors import ParameterError
 from halsie_ros.events import Events
 from halsie_ros.simulation.camera import FrameCamera, luminance
 from halsie_ros.simulation.events import EventSimulator
-from halsie_ros.simulation.street import StreetScene
+from halsie_ros.simulation.street.scene import StreetScene
 
 _START_S = 1.0
 """Scene time of the first frame."""

@@ -14,7 +14,7 @@ from av.codec.context import Flags2
 from av.error import FFmpegError
 
 from halsie_ros.errors import VideoError
-from halsie_ros.video.vp9 import as_superframe, is_deep
+from halsie_ros.video.codecs.vp9 import as_superframe, is_deep
 
 # Codecs whose decoders export motion vectors.
 VECTOR_CODECS = ("h264", "mpeg4", "mpeg2video", "mpeg1video")

@@ -17,13 +17,13 @@ from copy import copy
 import av
 import numpy as np
 
-from halsie_ros.video.bits import BitstreamError
+from halsie_ros.video.codecs.bits import BitstreamError
+from halsie_ros.video.codecs.packet_header import HeaderReader, Sight, UnreadHeaders
+from halsie_ros.video.codecs.readers import header_reader
 from halsie_ros.video.decoder import VECTOR_CODECS, Decoded, Decoder, Limits, luma_of
 from halsie_ros.video.frame import VideoFrame
-from halsie_ros.video.headers import header_reader
 from halsie_ros.video.packets import Packet
 from halsie_ros.video.plausibility import CHECKED, UNCHECKED, Plausibility
-from halsie_ros.video.sequence import HeaderReader, Sight, UnreadHeaders
 from halsie_ros.video.trust import Tag, Trust, spreads
 
 _RECENT = 64  # packets remembered to recognize a duplicate

@@ -10,8 +10,8 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from halsie_ros.video.codecs.packet_header import Sight
 from halsie_ros.video.packets import Packet
-from halsie_ros.video.sequence import Sight
 from halsie_ros.video.timeline import Timeline
 
 _ENDLESS = 600  # pictures without a start after which `endless_gop` is counted

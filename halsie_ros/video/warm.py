@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from halsie_ros.video.cabac import padded
-from halsie_ros.video.h264_elements import INTRA
-from halsie_ros.video.h264_ends import contexts_at
-from halsie_ros.video.h264_macroblocks import read_slice
-from halsie_ros.video.h264_motion import Grid
+from halsie_ros.video.codecs.cabac import padded
+from halsie_ros.video.codecs.h264.elements import INTRA
+from halsie_ros.video.codecs.h264.ends import contexts_at
+from halsie_ros.video.codecs.h264.macroblocks import read_slice
+from halsie_ros.video.codecs.h264.motion import Grid
 
 
 def warm() -> None:

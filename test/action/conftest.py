@@ -41,7 +41,7 @@ def action_model(tmp_path_factory):
     """Card of an untrained model of three classes with distinct, repeatable scores."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnx")
-    from training.action_export import export
+    from training.action.export import export
     from training.networks.action_config import ActionConfig
     from training.networks.compressed_video import CompressedVideoNet
 

@@ -17,11 +17,11 @@ from halsie_ros.bags.messages import stamp_ns_of
 from halsie_ros.bags.reader import open_bag
 from halsie_ros.bags.recording import Recording
 from halsie_ros.cli.main import main
-from halsie_ros.datasets.dsec import DsecSequence
-from halsie_ros.datasets.mvsec import MvsecSequence
+from halsie_ros.datasets.recordings.dsec import DsecSequence
+from halsie_ros.datasets.recordings.mvsec import MvsecSequence
 from halsie_ros.events import Events
 from halsie_ros.simulation.miniatures import take_scene, write_ddd17_ess, write_dsec, write_mvsec
-from halsie_ros.simulation.street import demo_seed
+from halsie_ros.simulation.street.scene import demo_seed
 
 pytest.importorskip("h5py", reason="extra `data` is not installed")
 
@@ -111,7 +111,7 @@ def test_an_mvsec_bag_holds_events_frames_imu_depth_pose_and_labels(recordings, 
 
 
 def test_a_ddd17_bag_holds_the_recording(recordings, tmp_path, capsys):
-    from halsie_ros.datasets.ddd17 import EssSequence
+    from halsie_ros.datasets.recordings.ddd17 import EssSequence
 
     summary = build("ddd17", recordings["ddd17"], tmp_path / "bag", capsys=capsys)
     sequence = EssSequence(recordings["ddd17"])

@@ -15,10 +15,10 @@ import yaml
 from halsie_ros.bags import messages
 from halsie_ros.bags.info import describe
 from halsie_ros.bags.reader import open_bag
-from halsie_ros.bags.types import IMAGE
 from halsie_ros.bags.writer import BagWriter
 from halsie_ros.cli.main import main
 from halsie_ros.errors import BagError, HalsieError
+from halsie_ros.wire.definitions import IMAGE
 
 PICTURE = np.arange(300, dtype=np.uint8).reshape(10, 30)
 COUNT = 40

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from halsie_ros.bags.build.common import Progress
+from halsie_ros.bags.builders.common import Progress
 from halsie_ros.errors import BagError
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from halsie_ros.bags import messages
 from halsie_ros.bags.reader import open_bag
-from halsie_ros.bags.types import DEFINITIONS, IMAGE, typestore
 from halsie_ros.bags.writer import BagWriter
 from halsie_ros.errors import BagError
+from halsie_ros.wire.definitions import DEFINITIONS, IMAGE, typestore
 
 PICTURE = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
 

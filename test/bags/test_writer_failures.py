@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from halsie_ros.bags import messages
-from halsie_ros.bags.types import IMAGE
 from halsie_ros.bags.writer import BagWriter
 from halsie_ros.errors import BagError, CodecError
+from halsie_ros.wire.definitions import IMAGE
 
 PICTURE = messages.image(np.zeros((500, 500, 3), np.uint8), stamp_ns=0, frame_id="")
 SMALL = ["--width", "96", "--height", "64"]

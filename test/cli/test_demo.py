@@ -45,8 +45,8 @@ def test_a_bag_without_events_is_refused_in_one_line(tmp_path, monkeypatch, caps
     import numpy as np
 
     from halsie_ros.bags import messages
-    from halsie_ros.bags.types import IMAGE
     from halsie_ros.bags.writer import BagWriter
+    from halsie_ros.wire.definitions import IMAGE
 
     monkeypatch.chdir(tmp_path)
     with BagWriter(tmp_path / "bag") as writer:
@@ -58,7 +58,7 @@ def test_a_bag_without_events_is_refused_in_one_line(tmp_path, monkeypatch, caps
 
 
 def test_a_node_that_cannot_start_is_quoted(street, tmp_path):
-    from halsie_ros.cli.live import NodeCommand, run_live
+    from halsie_ros.demo.live import NodeCommand, run_live
     from halsie_ros.errors import HalsieError
 
     node = NodeCommand("segmentation", parameters={"model": "no_such_model"})

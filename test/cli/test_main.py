@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from halsie_ros.cli.main import VERBS, main
-from halsie_ros.cli.output import refuse_unwritable, write_atomically, write_json
 from halsie_ros.errors import HalsieError
+from halsie_ros.files import refuse_unwritable, write_atomically, write_json
 
 
 @pytest.mark.parametrize("verb", sorted(VERBS))

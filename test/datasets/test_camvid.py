@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from halsie_ros.datasets.camvid import CamVid, follow
+from halsie_ros.datasets.recordings.camvid import CamVid, follow
 from halsie_ros.errors import DatasetError
 from halsie_ros.events import Events
 from halsie_ros.simulation.events import EventSimulator

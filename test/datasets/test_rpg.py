@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from halsie_ros.cli.main import main
-from halsie_ros.datasets import rpg
-from halsie_ros.datasets.rpg import RpgSequence
+from halsie_ros.datasets.recordings import rpg
+from halsie_ros.datasets.recordings.rpg import RpgSequence
 from halsie_ros.errors import DatasetError
 
 GOOD = ["0.000001 3 4 1", "0.000002 39 29 0", "", "# a comment", "0.000002 0 0 -1", "0.030000 1 2 1"]

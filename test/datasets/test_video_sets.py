@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from halsie_ros.datasets.video_sets import open_video_set
+from halsie_ros.datasets.actions.video_sets import open_video_set
 from halsie_ros.errors import DatasetError
 
 

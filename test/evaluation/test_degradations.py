@@ -5,7 +5,7 @@ from halsie_ros.datasets.samples import Sample
 from halsie_ros.errors import ParameterError
 from halsie_ros.evaluation.degradations import Degradation, blur, dark, motion_between, overexposed
 from halsie_ros.events import Events
-from halsie_ros.simulation.light import TO_LIGHT, to_codes
+from halsie_ros.pictures.srgb import TO_LIGHT, to_codes
 
 
 def sample(frames=4, motion=None):

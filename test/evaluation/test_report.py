@@ -68,7 +68,7 @@ def test_nothing_is_fetched_from_elsewhere(made):
 
 def test_names_cannot_break_the_page(made, pipeline, camvid_root):
     result, _ = made
-    from halsie_ros.segmentation.labels import DSEC_11
+    from halsie_ros.classes import DSEC_11
 
     page = Page(html(result | {"split": "</script><b>x"}, [], DSEC_11))
     assert json.loads(page.json)["split"] == "</script><b>x"

@@ -22,11 +22,11 @@ import numpy as np
 import pytest
 
 from halsie_ros.bags.recording import Recording
+from halsie_ros.classes import DSEC_11
 from halsie_ros.cli.main import main as halsie
 from halsie_ros.evaluation.metrics import confusion, scores
-from halsie_ros.segmentation.labels import DSEC_11
 from halsie_ros.simulation.miniatures import take_scene, write_dsec, write_mvsec
-from halsie_ros.simulation.street import demo_seed
+from halsie_ros.simulation.street.scene import demo_seed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOPICS = {"image": "/camera/image_raw", "events": "/event_camera/events"}
@@ -112,7 +112,7 @@ class Bench:
         """Records from the moment it has found the graph; what it gives is filled at the end."""
         output, progress = self.folder / f"{self._count}.npz", self.folder / f"{self._count}.count"
         words = ["-p", f"output:={output}", "-p", f"progress:={progress}", "-r", f"__ns:=/{NAMESPACE}"]
-        process = self.start("-m", "halsie_ros.nodes.demo", "--ros-args", *words)
+        process = self.start("-m", "halsie_ros.nodes.recorder", "--ros-args", *words)
         recorded = Recorded(progress=progress)
         until(progress.exists, lambda: process.output)
         yield recorded

@@ -21,8 +21,8 @@ from sensor_msgs.msg import Image
 
 from halsie_ros.events import Events
 from halsie_ros.events.messages import encode_event_packet
-from halsie_ros.nodes.images import fill_image
 from halsie_ros.nodes.runtime import use_fastdds_profile
+from halsie_ros.pictures.image_message import fill_image
 
 os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"

@@ -13,10 +13,10 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
 from halsie_ros.bags import messages
-from halsie_ros.bags.types import IMAGE, STRING
 from halsie_ros.bags.writer import BagWriter
 from halsie_ros.errors import HalsieError
 from halsie_ros.nodes.replay import ReplayOptions
+from halsie_ros.wire.definitions import IMAGE, STRING
 
 PERIOD_NS = 20_000_000
 START_NS = 1_000_000_000_000

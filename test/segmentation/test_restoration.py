@@ -9,11 +9,11 @@ import pytest
 
 from halsie_ros.evaluation.degradations import READ_NOISE, blur
 from halsie_ros.events import Events
+from halsie_ros.pictures.srgb import TO_LIGHT, to_codes, to_luminance
 from halsie_ros.segmentation import restoration
 from halsie_ros.segmentation.agreement import CONTRAST, Agreement
 from halsie_ros.segmentation.restoration import LEAST_WEIGHT, carry, damage, restore
 from halsie_ros.simulation.events import EventSimulator
-from halsie_ros.simulation.light import TO_LIGHT, to_codes, to_luminance
 
 HEIGHT, WIDTH, FRAME_US, SPEED_PX = 96, 160, 40_000, 5
 

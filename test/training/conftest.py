@@ -20,7 +20,7 @@ def _one_thread():
 
 @pytest.fixture(scope="session")
 def about():
-    """What `training.export` wants to know of a model."""
+    """What `training.segmentation.export` wants to know of a model."""
     return {
         "class_set": "dsec_11",
         "inputs": ["frames", "events"],

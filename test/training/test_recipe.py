@@ -88,11 +88,12 @@ def test_a_recipe_leads_from_official_files_to_a_model_that_is_evaluated(
 def test_the_chain_stops_where_a_command_fails(tmp_path, capfd):
     config = tmp_path / "broken.yaml"
     config.write_text(
-        "card: {recipe: python -m training.clips nowhere.yaml && python -m training.export never --name never}"
+        "card: {recipe: python -m training.segmentation.clips nowhere.yaml && "
+        "python -m training.segmentation.export never --name never}"
     )
     assert recipe.main([str(config)]) == 1
     said = capfd.readouterr()
-    assert "[1/2] python -m training.clips nowhere.yaml" in said.out and "[2/2]" not in said.out
+    assert "[1/2] python -m training.segmentation.clips nowhere.yaml" in said.out and "[2/2]" not in said.out
     assert "stopped with status 1" in said.err
 
 
@@ -100,7 +101,7 @@ def test_the_chain_stops_where_a_command_fails(tmp_path, capfd):
     "text, message",
     [
         ("class_set: x", "card has no recipe"),
-        ("card: {recipe: python -m training.clips a && rm -r b}", "recipe says 'rm -r b'"),
+        ("card: {recipe: python -m training.segmentation.clips a && rm -r b}", "recipe says 'rm -r b'"),
         ("card: {recipe: python training/clips.py}", "give commands python -m training"),
     ],
 )

@@ -11,8 +11,8 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["halsie_ros.video"]):
-    from halsie_ros.video.bits import BitstreamError
-    from halsie_ros.video.h264 import H264Reader
+    from halsie_ros.video.codecs.bits import BitstreamError
+    from halsie_ros.video.codecs.h264.reader import H264Reader
 
 _AVCC = b"\1\x42\0\x1e\xff\xe1"
 

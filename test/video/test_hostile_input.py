@@ -7,13 +7,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from halsie_ros.errors import VideoError
-from halsie_ros.video.bits import BitReader, BitstreamError, nal_units, rbsp
+from halsie_ros.video.codecs.bits import BitReader, BitstreamError, nal_units, rbsp
+from halsie_ros.video.codecs.h264.headers import parse_pps, parse_slice, parse_sps
+from halsie_ros.video.codecs.h264.reader import H264Reader
+from halsie_ros.video.codecs.hevc.headers import parse_pps as parse_hevc_pps
+from halsie_ros.video.codecs.hevc.headers import parse_sps as parse_hevc_sps
+from halsie_ros.video.codecs.readers import header_reader
 from halsie_ros.video.decoder import Limits
-from halsie_ros.video.h264 import H264Reader
-from halsie_ros.video.h264_headers import parse_pps, parse_slice, parse_sps
-from halsie_ros.video.headers import header_reader
-from halsie_ros.video.hevc_headers import parse_pps as parse_hevc_pps
-from halsie_ros.video.hevc_headers import parse_sps as parse_hevc_sps
 from halsie_ros.video.packets import CODECS, PACKET_TYPES, Packet, read_packet
 from halsie_ros.video.stream import PacketStream
 

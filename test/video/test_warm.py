@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from halsie_ros.video.h264_macroblocks import read_slice
+from halsie_ros.video.codecs.h264.macroblocks import read_slice
 from halsie_ros.video.warm import warm
 
 

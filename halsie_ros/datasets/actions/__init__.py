@@ -1,0 +1,1 @@
+"""Sets of labelled videos: one reader per set."""

@@ -1,0 +1,58 @@
+"""A plain folder of clips with a csv.
+
+Columns `path`, `label`, and optionally `group` (or `subject`, `source`) and `split`.
+"""
+
+from __future__ import annotations
+
+import csv as csv_files
+from pathlib import Path
+
+from halsie_ros.datasets.actions.video_sets import VideoSet, gather
+from halsie_ros.errors import DatasetError
+
+_GROUP_COLUMNS = ("group", "subject", "source")
+
+
+def open_set(root: Path, split: str | None = None, csv: str | Path | None = None) -> VideoSet:
+    """Opens the csv's clips (default `<root>/clips.csv`).
+
+    Args:
+        root: paths in the csv are relative to it.
+        split: keeps rows whose `split` column says so, or, where there is no such column, whose group is among these,
+            separated by commas; None: all rows. Classes are those of all rows, in alphabetical order.
+        csv: another list.
+
+    Rows without path or label are counted among what is missing.
+
+    Raises:
+        DatasetError: the csv is missing or lacks a column, the split is empty, or no clip is there.
+    """
+    table = Path(csv) if csv else root / "clips.csv"
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv_files.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv_files.Error) as error:
+        raise DatasetError(f"{table}: cannot be read ({error}): give a csv with columns path,label[,group]") from error
+    if not rows or not {"path", "label"} <= set(rows[0]):
+        raise DatasetError(f"{table}: needs a header with path,label[,group] and at least one row")
+    incomplete = [f"line {place}: no path or label" for place, row in enumerate(rows, 2) if not _whole(row)]
+    rows = [row for row in rows if _whole(row)]
+    if not rows:
+        raise DatasetError(f"{table}: no row has both path and label: check the list")
+    group = next((column for column in _GROUP_COLUMNS if column in rows[0]), None)
+    classes = tuple(sorted({row["label"] for row in rows}))
+    index = {label: i for i, label in enumerate(classes)}
+    if split is not None:
+        wanted = set(split.split(","))
+        column = "split" if "split" in rows[0] else group
+        rows = [row for row in rows if column and row[column] in wanted]
+        if not rows:
+            raise DatasetError(f"{table}: no row has {column or 'a split or group column'} {split}: check --split")
+    entries = [(row["path"], index[row["label"]], (row[group] or "") if group else "") for row in rows]
+    clips, missing = gather(root, entries)
+    return VideoSet("clips", classes, clips, (*missing, *incomplete), "same", "as the csv's owner says")
+
+
+def _whole(row: dict[str, str]) -> bool:
+    return bool(row["path"] and row["label"])

@@ -1,0 +1,1 @@
+"""Recordings with frames, events and labels: one reader per data set."""

@@ -1,0 +1,1 @@
+"""Cameras and how one camera's pixels lie in another's picture."""

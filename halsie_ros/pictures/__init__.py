@@ -1,0 +1,1 @@
+"""Pictures as arrays: image messages to pixels, sRGB and light, optical flow."""

@@ -1,0 +1,1 @@
+"""A person in motion: skeletons, actions, rendered clips."""

@@ -1,0 +1,1 @@
+"""H.264: headers, and slices read to their end."""

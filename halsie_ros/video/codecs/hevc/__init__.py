@@ -1,0 +1,1 @@
+"""HEVC: headers, and slices read to their end."""

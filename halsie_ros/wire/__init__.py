@@ -1,0 +1,1 @@
+"""Messages as bytes: their definitions and where fields lie in them."""

@@ -1,0 +1,174 @@
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from halsie_ros.action.clip import read_clip
+from halsie_ros.action.motion_map import SIZE_PER_TIME
+from halsie_ros.action.motion_statistics import SIZE
+from halsie_ros.action.pipeline import UNKNOWN, ActionPipeline
+from halsie_ros.errors import ModelError, ParameterError
+from halsie_ros.video.file import VideoFile
+
+
+def frames_of(path):
+    with VideoFile(path) as file:
+        return list(file.frames())
+
+
+@pytest.fixture
+def pipeline(action_model):
+    return ActionPipeline(action_model, confidence=0.0, min_segments=2)
+
+
+def follow(pipeline, frames):
+    state, said = None, []
+    for frame in frames:
+        scores, state = pipeline.step(frame, state)
+        if scores is not None:
+            said.append(scores)
+    return said, state
+
+
+def test_labels_come_at_their_rate_and_unknown_until_enough_was_seen(pipeline, make_clip):
+    said, _ = follow(pipeline, frames_of(make_clip(60)))
+    assert [round(s.stamp_ns / 2e8) for s in said] == list(range(10))
+    assert said[0].label == UNKNOWN and "0 of 2 segments" in said[0].reason
+    assert said[-1].label in pipeline.classes
+    assert said[-1].scores.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_stream_ends_with_the_scores_of_the_same_clip_read_at_once(pipeline, make_clip):
+    path = make_clip(48)
+    frames = frames_of(path)
+    pipeline.label_rate_hz = 1000.0
+    said, _ = follow(pipeline, frames)
+    # 48 frames are four GOPs; of the last one's 11 P-frames the live stream has stepped 10
+    segments = read_clip(path)
+    segments[-1] = replace(segments[-1], steps=segments[-1].steps[:-1], end_ns=frames[-2].stamp_ns)
+    np.testing.assert_allclose(said[-1].scores, pipeline.score(pipeline.encode(segments)), atol=1e-5)
+
+
+def test_two_streams_do_not_disturb_each_other(pipeline, make_clip):
+    one, other = frames_of(make_clip(48)), frames_of(make_clip(48, "mpeg4"))
+    alone, _ = follow(pipeline, one)
+    state_one = state_other = None
+    mixed = []
+    for a, b in zip(one, other):
+        scores, state_one = pipeline.step(a, state_one)
+        _, state_other = pipeline.step(b, state_other)
+        if scores is not None:
+            mixed.append(scores)
+    for a, b in zip(alone, mixed):
+        np.testing.assert_array_equal(a.scores, b.scores)
+
+
+def test_an_untrusted_stream_is_unknown_and_recovers_at_the_next_i_frame(pipeline, make_clip):
+    frames = frames_of(make_clip(84))
+    for frame in frames[40:48]:
+        frame.trusted, frame.reason = False, "lost: frame 40"
+    pipeline.label_rate_hz = 30.0
+    said, _ = follow(pipeline, frames)
+    by_frame = {round(s.stamp_ns / 1e9 * 30): s for s in said}
+    assert by_frame[42].label == UNKNOWN and "lost: frame 40" in by_frame[42].reason
+    assert by_frame[38].label != UNKNOWN
+    assert by_frame[80].label != UNKNOWN
+
+
+def test_a_stamp_that_runs_back_starts_a_new_stream(pipeline, make_clip):
+    frames = frames_of(make_clip(48))
+    _, state = follow(pipeline, frames)
+    scores, state = pipeline.step(frames_of(make_clip(48))[0], state)
+    assert scores is not None and scores.label == UNKNOWN
+    assert state.finished == ()
+
+
+def test_low_confidence_is_unknown_but_keeps_its_scores(action_model, make_clip):
+    said, _ = follow(ActionPipeline(action_model, confidence=1.0, min_segments=1), frames_of(make_clip(48)))
+    assert said[-1].label == UNKNOWN and "below 1" in said[-1].reason
+    assert said[-1].scores.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_push_follows_one_stream(pipeline, make_clip):
+    frames = frames_of(make_clip(36))
+    said, _ = follow(pipeline, frames)
+    pushed = [scores for frame in frames if (scores := pipeline.push(frame)) is not None]
+    np.testing.assert_array_equal(pushed[-1].scores, said[-1].scores)
+    pipeline.reset()
+    assert pipeline.push(frames[0]).reason.startswith("0 of")
+
+
+def test_a_masked_modality_changes_the_scores(pipeline, make_clip):
+    encoded = pipeline.encode(read_clip(make_clip(48)))
+    everything = pipeline.score(encoded)
+    for used in ("image", "motion", "residual"):
+        assert np.abs(pipeline.score(encoded, (used,)) - everything).max() > 1e-6
+
+
+def test_a_clip_without_segments_scores_zero(pipeline):
+    assert not pipeline.score(pipeline.encode([])).any()
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"label_rate_hz": 0}, "label_rate_hz"),
+        ({"confidence": 1.5}, "confidence"),
+        ({"min_segments": 0}, "min_segments"),
+    ],
+)
+def test_impossible_options_are_refused(action_model, option, message):
+    with pytest.raises(ParameterError, match=message):
+        ActionPipeline(action_model, **option)
+
+
+def test_a_segmentation_model_is_refused(action_model, tmp_path):
+    card = tmp_path / "other.yaml"
+    card.write_text(action_model.read_text().replace("task: action", "task: segmentation"))
+    with pytest.raises(ModelError, match="segmentation model"):
+        ActionPipeline(card)
+
+
+@pytest.mark.parametrize(("kind", "size"), [("maps", 2 * SIZE_PER_TIME), ("statistics", SIZE)])
+def test_an_expert_moves_the_scores_towards_its_own(action_model, make_clip, tmp_path, kind, size):
+    motion_map = pytest.importorskip("training.action.motion_map")
+    from training.action.task import MotionMapConfig
+
+    for file in action_model.parent.iterdir():
+        shutil.copy(file, tmp_path)
+    card = tmp_path / action_model.name
+    x = np.random.default_rng(0).random((9, size)).astype(np.float32)
+    rows = motion_map.Rows(x, np.full(9, 2), np.array(["a"] * 9), np.ones(9, bool))
+    settings = MotionMapConfig(kind=kind, sharpness=1e-3)
+    fitted = motion_map.fit(rows, np.ones(9, bool), 3, settings)
+    motion_map.add_to_card(card, motion_map.graph(fitted, weight=8.0, temperature=9.0))
+    alone, joined = ActionPipeline(action_model), ActionPipeline(card)
+    segments = read_clip(make_clip(40), segments=None)
+    before, after = alone.score(alone.encode(segments)), joined.score(joined.encode(segments))
+    assert after.sum() == pytest.approx(1, abs=1e-5)
+    assert after[2] > 0.8 > before[2]
+    partial = [one.score(one.encode(segments), use=("image", "motion")) for one in (alone, joined)]
+    assert np.allclose(*partial, atol=1e-6)  # maps without residual were never seen: the network alone says
+
+
+def test_a_model_that_compares_i_frames_gets_the_one_before_in_clips_and_streams(make_clip, tmp_path):
+    torch = pytest.importorskip("torch")
+    from training.action.export import export
+    from training.networks.action_config import ActionConfig
+    from training.networks.compressed_video import CompressedVideoNet
+
+    torch.manual_seed(1)
+    config = ActionConfig(3, width=32, channels=8, image_channels=16, layers=1, heads=2, gops=4, difference=True)
+    about = {"commercial_use": True, "licence": "none", "data": "none", "recipe": "untrained"}
+    card = export(CompressedVideoNet(config), "compares", tmp_path, ["left", "right", "still"], about, {})
+    path = make_clip(36)
+    clip = ActionPipeline(card, confidence=0.0, min_segments=1, label_rate_hz=30.0)
+    segments = read_clip(path, segments=None)
+    encoded = clip.encode(segments)
+    lone = clip.encode(segments[1:2])
+    assert np.abs(encoded.tokens[1].image - lone.tokens[0].image).max() > 1e-4
+    state = None
+    for frame in frames_of(path):
+        _, state = clip.step(frame, state)
+    np.testing.assert_allclose(state.running.image, encoded.tokens[-1].image, atol=1e-5)

@@ -1,0 +1,177 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from halsie_ros.classes import CAMVID_11, DDD17_6, DSEC_11
+from halsie_ros.cli.main import main
+from halsie_ros.datasets.recordings.camvid import CamVid
+from halsie_ros.errors import ParameterError
+from halsie_ros.evaluation import segmentation
+from halsie_ros.evaluation.degradations import Degradation
+from halsie_ros.evaluation.result import Judge, Recorder, summary, usable_inputs
+from halsie_ros.evaluation.segmentation import evaluate, run_sample
+from halsie_ros.segmentation.pipeline import State, StepResult
+from halsie_ros.simulation.miniatures import write_ddd17_evsegnet
+
+KEYS = {
+    "miou",
+    "accuracy",
+    "per_class",
+    "frames",
+    "left_out",
+    "ms_per_step",
+    "parameters",
+    "macs",
+    "accumulates",
+    "energy_mj",
+    "spike_rate",
+}
+
+
+class Oracle:
+    """A pipeline that answers with the frame's brightness, or with the last one where no frame comes."""
+
+    def __init__(self, card):
+        self.card = card
+        self.calls = []
+
+    def step(self, frame, events, state, *, t0_us, t1_us, size=None, use_frame=True, use_events=True):
+        self.calls.append((frame is not None and use_frame, len(events) if use_events else 0, state is None))
+        value = 0 if state is None else int(state.tensors["last"][0])
+        if frame is not None and use_frame:
+            value = 1 + value
+        mask = np.full(size, value, np.uint8)
+        rates = dict.fromkeys(("quarter", "eighth", "sixteenth"), 0.0)
+        return StepResult(mask, mask, State(size, {"last": np.array([value])}), rates, 1)
+
+
+@pytest.fixture
+def recorder(pipeline):
+    return Recorder(pipeline.card, Judge(pipeline.card, CAMVID_11))
+
+
+def last_mask(recorder):
+    return int(np.flatnonzero(recorder.records[-1].sums[2])[0])
+
+
+def test_every_frame_of_a_sample_is_stepped_from_a_fresh_state(pipeline, camvid_root, recorder, monkeypatch):
+    monkeypatch.setattr(recorder.judge, "mask", lambda mask: mask)
+    oracle = Oracle(pipeline.card)
+    sample = CamVid(camvid_root, "val").sample(3, frames=5)
+    run_sample(oracle, sample, "both", Degradation(), recorder)
+    assert [call[2] for call in oracle.calls] == [True, False, False, False, False]
+    assert [call[1] for call in oracle.calls] == [len(sample.window(k)) for k in range(5)]
+    assert last_mask(recorder) == 5
+
+
+@pytest.mark.parametrize(
+    ("inputs", "steps", "answer"), [("both", 6, 4), ("frames", 6, 4), ("hold", 4, 4), ("events", 6, 0)]
+)
+def test_a_blackout_leaves_memory_and_events_and_hold_repeats_the_last_mask(
+    pipeline, camvid_root, recorder, monkeypatch, inputs, steps, answer
+):
+    monkeypatch.setattr(recorder.judge, "mask", lambda mask: mask)
+    oracle = Oracle(pipeline.card)
+    sample = CamVid(camvid_root, "val").sample(3, frames=6)
+    run_sample(oracle, sample, inputs, Degradation.parse("blackout:2"), recorder)
+    assert len(oracle.calls) == steps and last_mask(recorder) == answer
+    assert all(call[1] == 0 for call in oracle.calls) == (inputs == "frames")
+
+
+def test_hold_without_any_frame_is_refused(pipeline, camvid_root, recorder):
+    sample = CamVid(camvid_root, "val").sample(3, frames=2)
+    with pytest.raises(ParameterError, match="a sample without frames cannot be scored"):
+        run_sample(Oracle(pipeline.card), sample, "hold", Degradation.parse("blackout:2"), recorder)
+
+
+@pytest.mark.parametrize("inputs", ["both", "frames", "events", "hold"])
+def test_a_blackout_as_long_as_a_sample_leaves_it_out_whatever_the_inputs(pipeline, camvid_root, monkeypatch, inputs):
+    camvid = CamVid(camvid_root, "val")
+    lengths = (1, 2, 3, 4)
+    monkeypatch.setattr(
+        segmentation,
+        "open_samples",
+        lambda *_: (CAMVID_11, 0, (camvid.sample(k, frames=length) for k, length in enumerate(lengths))),
+    )
+    result, _ = evaluate(
+        pipeline, "camvid", camvid_root, "val", inputs=inputs, degradation=Degradation.parse("blackout:2")
+    )
+    assert [frame["name"] for frame in result["per_frame"]] == camvid.names[2:]
+    assert (result["frames"], result["left_out"]) == (2, 2)
+    assert "2 labelled frames (2 left out: a blackout as long as the sample), inputs" in summary(result)[0]
+    whole, _ = evaluate(pipeline, "camvid", camvid_root, "val", inputs=inputs)
+    assert (whole["frames"], whole["left_out"]) == (4, 0) and "left out" not in summary(whole)[0]
+
+
+def test_a_blackout_of_single_frames_leaves_nothing_to_score(pipeline, davis_take, tmp_path):
+    write_ddd17_evsegnet(tmp_path, "test", "1487417411", davis_take)
+    for inputs in ("hold", "both"):
+        with pytest.raises(ParameterError, match="blackout:1: leaves none of the 9 samples of evsegnet_test a frame"):
+            evaluate(
+                pipeline, "ddd17", tmp_path, "evsegnet_test", inputs=inputs, degradation=Degradation.parse("blackout:1")
+            )
+
+
+def test_the_result_has_every_promised_key_and_counts_every_frame(pipeline, camvid_root):
+    result, _ = evaluate(pipeline, "camvid", camvid_root, "val", degradation=Degradation.parse("dark"))
+    assert result.keys() >= KEYS
+    assert result["frames"] == 4 and len(result["per_frame"]) == 4 and len(result["steps"]) == 4 * 8
+    assert np.sum(result["confusion"]) == 4 * 64 * 91
+    assert result["degrade"] == "dark" and result["split"] == "val"
+    assert result["energy_mj"] == pytest.approx(result["macs"] * 4.6e-9 + result["accumulates"] * 0.9e-9)
+    json.dumps(result)
+
+
+def test_twice_gives_the_same_masks(pipeline, camvid_root):
+    first, second = (evaluate(pipeline, "camvid", camvid_root, "val")[0] for _ in range(2))
+    assert first["per_frame"] == second["per_frame"] and first["accumulates"] == second["accumulates"]
+
+
+def test_frames_alone_cost_no_accumulates_for_events(pipeline, camvid_root):
+    frames, _ = evaluate(pipeline, "camvid", camvid_root, "val", inputs="frames")
+    events, _ = evaluate(pipeline, "camvid", camvid_root, "val", inputs="events")
+    assert all(step["events"] == 0 for step in frames["steps"])
+    assert events["macs"] < frames["macs"]
+    assert events["accumulates"] > 0
+
+
+def test_classes_are_mapped_whichever_way_there_is(pipeline):
+    judge = Judge(pipeline.card, CAMVID_11)  # only camvid -> dsec is known: the labels are mapped
+    assert judge.classes is DSEC_11 and judge.label(np.array([8], np.uint8)).tolist() == [8]
+    judge = Judge(pipeline.card, DDD17_6)  # dsec -> ddd17: the mask is mapped
+    assert judge.classes is DDD17_6 and judge.mask(np.array([0, 5], np.uint8)).tolist() == [1, 0]
+
+
+def test_a_model_of_one_sense_gets_only_that(pipeline):
+    card = dataclasses.replace(pipeline.card, inputs=("frames",))
+    assert usable_inputs(card, "both") == "frames" and usable_inputs(card, "hold") == "hold"
+    assert usable_inputs(pipeline.card, "both") == "both"
+    with pytest.raises(ParameterError, match="--inputs events: halsie_scene was trained for frames only"):
+        usable_inputs(card, "events")
+
+
+def test_unknown_words_are_refused(pipeline, camvid_root):
+    with pytest.raises(ParameterError, match="--inputs all: choose both, frames, events, hold"):
+        evaluate(pipeline, "camvid", camvid_root, "val", inputs="all")
+    with pytest.raises(ParameterError, match="--dataset kitti: choose camvid"):
+        evaluate(pipeline, "kitti", camvid_root, "val")
+
+
+def test_the_command_writes_json_and_report_and_compares(pipeline, camvid_root, tmp_path, capsys):
+    common = ["evaluate", "segmentation", "--dataset", "camvid", "--root", str(camvid_root), "--split", "val"]
+    first, second = str(tmp_path / "a.json"), str(tmp_path / "b.json")
+    assert main([*common, "--json", first, "--report", str(tmp_path / "a.html")]) == 0
+    assert main([*common, "--degrade", "overexposed", "--json", second]) == 0
+    assert json.loads((tmp_path / "a.json").read_text())["frames"] == 4
+    assert "4 labelled frames" in capsys.readouterr().out
+    assert main(["evaluate", "compare", first, second]) == 0
+    assert "degrade: none -> overexposed" in capsys.readouterr().out
+
+
+def test_a_wrong_command_is_one_line(camvid_root, capsys):
+    assert main(["evaluate", "segmentation", "--dataset", "camvid", "--split", "val"]) == 1
+    assert capsys.readouterr().err == "halsie evaluate: --dataset camvid: needs --root DIR and --split SPLIT\n"
+    assert main(["evaluate", "segmentation", "--dataset", "camvid", "--root", str(camvid_root), "--split", "x"]) == 1
+    assert "no such split" in capsys.readouterr().err

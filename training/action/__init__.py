@@ -1,0 +1,1 @@
+"""Training of the action networks; `python -m training.action CONFIG` trains."""

@@ -1,0 +1,293 @@
+"""Clips as the action network eats them, cached or read directly, and their augmentation in the compressed domain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from halsie_ros.action.clip import Segment, read_clip
+from halsie_ros.datasets.actions.video_sets import open_video_set
+from halsie_ros.errors import VideoError
+
+STEPS = 6
+"""Steps kept of a segment: those of a GOP of 12 frames, the working form."""
+GopArrays = dict[str, np.ndarray]
+"""G segments: image ``(G, 3, 96, 128) uint8``, motion ``(G, T, 4, 24, 32)``, residual ``(G, T, 2, 48, 64)``, dt_us
+``(G, T)`` (0 for padding), end_s ``(G,)``."""
+
+
+class ClipSource(Protocol):
+    """Clips with labels and groups."""
+
+    labels: list[str]
+    groups: list[str]
+
+    def gops(self, clip: int, count: int, rng: np.random.Generator | None) -> GopArrays:
+        """At most `count` segments of a clip in order: a random choice where `rng` is given, else spread evenly."""
+
+
+@dataclass
+class ClipCache:
+    """Every segment of every clip of one data set, as :mod:`training.action.cache` writes them.
+
+    Attributes:
+        arrays: see `GopArrays`, all clips one after another.
+        first: ``(clips + 1,)``: clip c has segments first[c] to first[c + 1] - 1.
+        labels, groups, paths: of each clip.
+    """
+
+    arrays: GopArrays
+    first: np.ndarray
+    labels: list[str]
+    groups: list[str]
+    paths: list[str]
+
+    @classmethod
+    def load(cls, folder: Path) -> ClipCache:
+        """Opens a cache; the arrays stay on disk and in the system's page cache."""
+        clips = np.load(folder / "clips.npz")
+        names = ("image", "motion", "residual", "dt_us", "end_s")
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
+        first = np.concatenate([[0], np.cumsum(clips["gops"])])
+        return cls(arrays, first, *(clips[name].tolist() for name in ("label", "group", "path")))
+
+    def gops(self, clip: int, count: int, rng: np.random.Generator | None) -> GopArrays:
+        """See `ClipSource`."""
+        chosen = choose_gops(np.arange(self.first[clip], self.first[clip + 1]), count, rng)
+        return {name: array[chosen] for name, array in self.arrays.items()}
+
+
+@dataclass
+class ClipFiles:
+    """Clips read directly from their files, only the GOPs that are sampled.
+
+    Attributes:
+        paths: files.
+        labels, groups: of each clip.
+    """
+
+    paths: list[Path]
+    labels: list[str]
+    groups: list[str]
+
+    @classmethod
+    def open(cls, dataset: str, root: Path, split: str | None, csv: str | None) -> ClipFiles:
+        """Opens a split of a data set; missing clips are counted and printed."""
+        found = open_video_set(dataset, root, split, csv)
+        if found.missing:
+            print(
+                f"{dataset}: {len(found.missing)} of the listed clips are missing, e.g. {found.missing[0]}", flush=True
+            )
+        clips = found.clips
+        return cls([c.path for c in clips], [found.classes[c.label] for c in clips], [c.group for c in clips])
+
+    def gops(self, clip: int, count: int, rng: np.random.Generator | None) -> GopArrays:
+        """See `ClipSource`. In training some more places are read than needed, so that other GOPs come each time.
+
+        A broken clip gives no segments (the network sees padding) and is printed.
+        """
+        places = count if rng is None else count + int(rng.integers(0, 4))
+        try:
+            segments = read_clip(self.paths[clip], segments=places)
+        except VideoError as error:
+            print(f"left out: {error}", flush=True)
+            segments = []
+        chosen = choose_gops(np.arange(len(segments)), count, rng)
+        return arrays_of([segments[i] for i in chosen])
+
+
+def arrays_of(segments: list[Segment]) -> GopArrays:
+    """Segments as arrays; steps beyond `STEPS` are left out."""
+    count = len(segments)
+    arrays = {
+        "image": np.zeros((count, 3, 96, 128), np.uint8),
+        "motion": np.zeros((count, STEPS, 4, 24, 32), np.float16),
+        "residual": np.zeros((count, STEPS, 2, 48, 64), np.float16),
+        "dt_us": np.zeros((count, STEPS), np.float32),
+        "end_s": np.zeros(count, np.float32),
+    }
+    for s, segment in enumerate(segments):
+        arrays["image"][s] = segment.image
+        arrays["end_s"][s] = (segment.end_ns - segments[0].end_ns) / 1e9
+        for t, step in enumerate(segment.steps[:STEPS]):
+            arrays["motion"][s, t], arrays["residual"][s, t] = step.motion, step.residual
+            arrays["dt_us"][s, t] = step.dt_us
+    return arrays
+
+
+@dataclass
+class Batch:
+    """One batch; shapes as :meth:`CompressedVideoNet.forward` takes them, and ``label (B,) int64``."""
+
+    image: Tensor
+    motion: Tensor
+    residual: Tensor
+    dt_us: Tensor
+    age_s: Tensor
+    valid: Tensor
+    label: Tensor
+    use: Tensor
+
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The network's arguments in order."""
+        return self.image, self.motion, self.residual, self.dt_us, self.age_s, self.valid, self.use
+
+    def thin(self, gops: int, rng: np.random.Generator) -> None:
+        """Keeps `gops` of the GOPs, a random choice in order, the newest among them."""
+        there = self.valid.shape[1]
+        if gops < there:
+            kept = np.append(np.sort(rng.choice(there - 1, gops - 1, replace=False)), there - 1)
+            self.image, self.age_s, self.valid = (x[:, kept] for x in (self.image, self.age_s, self.valid))
+            self.motion, self.residual, self.dt_us = (x[:, :, kept] for x in (self.motion, self.residual, self.dt_us))
+
+    def as_item(self) -> dict[str, Tensor]:
+        """A batch of one as the loop's item: no batch axis."""
+        timed = {name: getattr(self, name)[:, 0] for name in ("motion", "residual", "dt_us")}
+        return {**timed, **{name: getattr(self, name)[0] for name in ("image", "age_s", "valid", "label", "use")}}
+
+
+def collate(items: list[tuple[ClipSource, int, int]], gops: int, rng: np.random.Generator | None = None) -> Batch:
+    """Takes clips together.
+
+    Args:
+        items: (source, clip, label) each.
+        gops: K.
+        rng: training where given: see :func:`choose_gops`.
+    """
+    batch = len(items)
+    image = np.zeros((batch, gops, 3, 96, 128), np.uint8)
+    motion = np.zeros((STEPS, batch, gops, 4, 24, 32), np.float32)
+    residual = np.zeros((STEPS, batch, gops, 2, 48, 64), np.float32)
+    dt_us = np.zeros((STEPS, batch, gops), np.float32)
+    age_s, valid = np.zeros((batch, gops), np.float32), np.zeros((batch, gops), np.float32)
+    for b, (source, clip, _) in enumerate(items):
+        arrays = source.gops(clip, gops, rng)
+        count, length = arrays["dt_us"].shape
+        if not count:
+            continue
+        at = slice(gops - count, gops)
+        image[b, at] = arrays["image"]
+        motion[:length, b, at] = arrays["motion"].swapaxes(0, 1)
+        residual[:length, b, at] = arrays["residual"].swapaxes(0, 1)
+        dt_us[:length, b, at] = arrays["dt_us"].T
+        age_s[b, at] = arrays["end_s"][-1] - arrays["end_s"]
+        valid[b, at] = 1
+    used = max(1, int((dt_us > 0).any((1, 2)).sum())) if rng is None else STEPS
+    return Batch(
+        torch.from_numpy(image).float() / 255,
+        *(torch.from_numpy(array[:used]) for array in (motion, residual, dt_us)),
+        torch.from_numpy(age_s),
+        torch.from_numpy(valid),
+        torch.tensor([label for _, _, label in items]),
+        torch.ones(batch, 3),
+    )
+
+
+def choose_gops(there: np.ndarray, gops: int, rng: np.random.Generator | None) -> np.ndarray:
+    """The segments of a clip that are used, in order: at most `gops`.
+
+    Without `rng` they are spread evenly. With it a random run is taken, and sometimes the first or the last is left
+    out.
+    """
+    if rng is None:
+        return there[np.linspace(0, len(there) - 1, gops).round().astype(int)] if len(there) > gops else there
+    if len(there) > gops:
+        start = int(rng.integers(0, len(there) - gops + 1))
+        there = there[start : start + gops]
+    if len(there) > 3 and rng.random() < 0.4:
+        there = there[int(rng.integers(0, 2)) : len(there) - int(rng.integers(0, 2))]
+    return there
+
+
+def mirror(batch: Batch, which: Tensor, partner: Tensor) -> None:
+    """Mirrors the clips where `which (B,)` left to right, in place.
+
+    Motion along x is negated, `partner (classes,)` is the new label.
+    """
+    batch.image[which] = batch.image[which].flip(-1)
+    turned = batch.motion[:, which].flip(-1)
+    turned[..., 0::2, :, :] *= -1
+    batch.motion[:, which] = turned
+    batch.residual[:, which] = batch.residual[:, which].flip(-1)
+    batch.label[which] = partner[batch.label[which]]
+
+
+def _warp(x: Tensor, theta: Tensor, batch_axis: int) -> Tensor:
+    """Moves every picture of a clip by the clip's own 2 x 3 matrix."""
+    x = x.movedim(batch_axis, 0)
+    shape = x.shape
+    flat = x.reshape(shape[0], -1, *shape[-2:])
+    grid = F.affine_grid(theta, [shape[0], 1, *shape[-2:]], align_corners=False)
+    return F.grid_sample(flat, grid, align_corners=False).view(shape).movedim(0, batch_axis)
+
+
+def augment(batch: Batch, rng: torch.Generator, partner: Tensor | None, strength: float = 1.0) -> None:
+    """Augments in the compressed domain, in place.
+
+    Mirror, scale, shift, speed, gains, noise, frame loss, lost modalities.
+
+    Args:
+        batch: as :func:`collate` made it.
+        rng: torch generator.
+        partner: label of the mirrored clip per class; None: never mirror.
+        strength: scales the geometric ranges and gains.
+    """
+    size = len(batch.label)
+
+    def draw(low: float, high: float, *more: int) -> Tensor:
+        return torch.rand(size, *more, generator=rng) * (high - low) + low
+
+    if partner is not None:
+        mirror(batch, torch.rand(size, generator=rng) < 0.5, partner)
+    zoom = torch.exp(draw(-0.3, 0.25) * strength)
+    aspect = torch.exp(draw(-0.12, 0.12) * strength)
+    theta = torch.zeros(size, 2, 3)
+    theta[:, 0, 0], theta[:, 1, 1] = 1 / (zoom * aspect), 1 / zoom
+    theta[:, 0, 1], theta[:, 1, 0] = draw(-0.08, 0.08) * strength, draw(-0.08, 0.08) * strength
+    theta[:, :, 2] = draw(-0.2, 0.2, 2) * strength
+    batch.image = _warp(batch.image, theta, 0)
+    batch.motion = _warp(batch.motion, theta, 1)
+    batch.residual = _warp(batch.residual, theta, 1)
+    speed = torch.exp(draw(-0.2, 0.2) * strength)
+    batch.motion[..., 0::2, :, :] *= (zoom * aspect).view(1, -1, 1, 1, 1, 1)
+    batch.motion[..., 1::2, :, :] *= zoom.view(1, -1, 1, 1, 1, 1)
+    batch.motion[..., :2, :, :] *= speed.view(1, -1, 1, 1, 1, 1)
+    batch.dt_us /= speed.view(1, -1, 1)
+    batch.age_s /= speed.view(-1, 1)
+    batch.motion *= torch.exp(draw(-0.2, 0.2) * strength).view(1, -1, 1, 1, 1, 1)
+    batch.residual *= torch.exp(draw(-0.4, 0.4) * strength).view(1, -1, 1, 1, 1, 1)
+    noisy = torch.rand(*batch.motion.shape[:3], 1, *batch.motion.shape[-2:], generator=rng) < draw(0, 0.01).view(
+        1, -1, 1, 1, 1, 1
+    )
+    batch.motion += noisy * torch.randn(*batch.motion.shape[:3], 4, 1, 1, generator=rng) * 0.3
+    batch.motion.clamp_(-4, 4)
+    batch.residual.clamp_(0, 4)
+    tint = torch.exp(torch.randn(size, 1, 3, 1, 1, generator=rng) * 0.2)
+    texture = torch.randn(size, 3, 4, 5, generator=rng) * draw(0, 0.25, 1, 1, 1) * strength  # another background
+    texture = F.interpolate(texture, batch.image.shape[-2:], mode="bilinear").unsqueeze(1)
+    batch.image = (batch.image * tint + texture + torch.randn(size, 1, 1, 1, 1, generator=rng) * 0.05).clamp(0, 1)
+    grey = (torch.rand(size, generator=rng) < 0.3).view(-1, 1, 1, 1, 1)
+    batch.image = torch.where(grey, batch.image.mean(2, keepdim=True), batch.image)
+    _lose(batch, rng, strength)
+
+
+def _lose(batch: Batch, rng: torch.Generator, strength: float) -> None:
+    """GOPs cut short (as in sparse reading), GOPs lost, modalities lost: one or two, or all but one."""
+    steps, size, gops = batch.dt_us.shape
+    cut = torch.where(torch.rand(size, generator=rng) < 0.3, torch.randint(2, steps + 1, (size,), generator=rng), steps)
+    gone = torch.arange(steps).view(-1, 1, 1) >= cut.view(1, -1, 1)
+    batch.dt_us[gone.expand_as(batch.dt_us)] = 0
+    lost = (torch.rand(size, gops, generator=rng) < 0.06) & (batch.valid.sum(1, keepdim=True) > 3)
+    lost[:, -1] = False
+    batch.valid[lost] = 0
+    use = (torch.rand(size, 3, generator=rng) > torch.tensor([0.15, 0.1, 0.1]) * strength).float()
+    use[use.sum(1) == 0] = 1
+    alone = F.one_hot(torch.randint(0, 3, (size,), generator=rng), 3).float()
+    use = torch.where(torch.rand(size, 1, generator=rng) < 0.25 * strength, alone, use)
+    batch.use = use

@@ -1,0 +1,1 @@
+"""Training of the segmentation networks; `python -m training.segmentation CONFIG` trains."""
