@@ -136,7 +136,9 @@ def _wait_until_heard(count: Path, processes: Mapping[str, subprocess.Popen[byte
     while not count.exists():
         _refuse_early_end(processes, folder)
         if time.monotonic() > end:
-            raise HalsieError(f"no node published anything within {START_TIMEOUT_S:g} s: {_last_line(folder, 'recorder')}")
+            raise HalsieError(
+                f"no node published anything within {START_TIMEOUT_S:g} s: {_last_line(folder, 'recorder')}"
+            )
         time.sleep(0.05)
 
 
