@@ -18,7 +18,9 @@ def executables(repository):
 
 
 def test_every_executable_starts_a_module_that_exists(repository):
-    assert {"segmentation", "action", "perception", "event_monitor", "replay", "demo"} <= set(executables(repository))
+    assert {"segmentation", "action", "perception", "event_monitor", "replay", "recorder"} <= set(
+        executables(repository)
+    )
     for name in executables(repository):
         assert importlib.util.find_spec(f"halsie_ros.nodes.{name}"), f"halsie_ros/nodes/{name}.py is missing"
 

@@ -1,1 +1,11 @@
-"""Training of the action networks; `python -m training.action CONFIG` trains."""
+"""Training of the action networks; `python -m training.action CONFIG --data CACHES` trains."""
+
+import importlib
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    """`main` and the task, which lay here when this was one module; loaded when asked for, with torch."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return getattr(importlib.import_module("training.action.task"), name)

@@ -131,7 +131,7 @@ def test_packing_continues_where_it_stopped_and_can_be_shared(tmp_path):
     pack(Source(), tmp_path, 2)
     assert len(PackedClips(tmp_path)) == 10 and asked[2:5] == [(0, 0), (0, 2), (0, 4)]
     assert PackedClips(tmp_path).sample(3, 7).name == "halves 3"
-    with pytest.raises(FileNotFoundError, match=r"python -m training\.clips"):
+    with pytest.raises(FileNotFoundError, match=r"python -m training\.segmentation\.clips"):
         PackedClips(tmp_path / "nowhere")
 
 
@@ -413,7 +413,7 @@ def test_motion_error_is_none_where_labels_move_as_told():
 def test_recordings_are_read_packed_only():
     from training.segmentation.clips import SourceConfig
 
-    with pytest.raises(ValueError, match=r"dsec is read packed: run `python -m training\.clips"):
+    with pytest.raises(ValueError, match=r"dsec is read packed: run `python -m training\.segmentation\.clips"):
         SourceConfig("dsec", root="DSEC").open()
 
 
