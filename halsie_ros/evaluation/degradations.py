@@ -15,10 +15,10 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from halsie_ros.datasets.samples import Sample
 from halsie_ros.errors import ParameterError
+from halsie_ros.kernels import njit
 from halsie_ros.pictures.srgb import TO_LIGHT, to_codes, to_luminance
 
 KINDS = ("none", "dark", "overexposed", "blur", "blackout")
@@ -46,7 +46,7 @@ def blur(image: np.ndarray, direction: np.ndarray, length_px: int = BLUR_PX) -> 
     return to_codes(out.reshape(light.shape))
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def _line_mean(light, unit_x, unit_y, length, out):
     height, width, channels = light.shape
     out[:] = 0

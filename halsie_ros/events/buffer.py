@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from halsie_ros.errors import ParameterError
+from halsie_ros.kernels import njit
 
 #: Above this share of touched cells a plain fill is faster than clearing cell by cell (measured, our choice).
 _DENSE_SHARE = 16
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _clear(cells, touched, count, step):
     """Zeroes the ``touched`` cells, and where ``step`` is not 0 those one step further."""
     for i in range(count):

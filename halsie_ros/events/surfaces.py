@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from halsie_ros.errors import ParameterError
 from halsie_ros.events.buffer import GridBuffer, zeroed
 from halsie_ros.events.events import Events
+from halsie_ros.kernels import njit
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _histogram(x, y, t, p, t0_us, t1_us, grid):
     height, width = grid.shape[1], grid.shape[2]
     for i in range(len(t)):
@@ -34,7 +34,7 @@ def histogram(
     return grid
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _time_surface(x, y, t, p, t0_us, t1_us, tau_us, grid):
     height, width = grid.shape[1], grid.shape[2]
     for i in range(len(t)):

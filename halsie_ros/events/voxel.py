@@ -6,17 +6,17 @@ Events outside the grid's height and width are left out.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from halsie_ros.errors import ParameterError
 from halsie_ros.events.buffer import GridBuffer, checked, zeroed
 from halsie_ros.events.events import Events
+from halsie_ros.kernels import njit
 
 _NO_LOG = np.empty(0, np.int32)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _bin_counts(x, y, t, p, t0_us, bin_us, bins, grid, log):
     """Adds counts to ``grid``; notes each touched cell in ``log`` unless that is empty; returns how many."""
     height, width = grid.shape[1], grid.shape[2]
@@ -102,7 +102,7 @@ def bin_counts(
     return grid
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _voxel_any_order(x, y, t, p, t0_us, t1_us, scale, grid, log):
     """Adds events to ``grid``; notes the lower touched cell in ``log`` unless that is empty; returns how many."""
     bins, height, width = grid.shape
@@ -127,7 +127,7 @@ def _voxel_any_order(x, y, t, p, t0_us, t1_us, scale, grid, log):
     return logged
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _voxel_by_time(x, y, t, p, t0_us, t1_us, scale, grid, pair):
     """As `_voxel_any_order` for times that do not decrease, one plane after the other; False when they do.
 
@@ -155,7 +155,7 @@ def _voxel_by_time(x, y, t, p, t0_us, t1_us, scale, grid, pair):
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _one_plane(x, y, t, p, i, index, bins, previous, t0_us, t1_us, scale, pair):
     height, width = pair.shape[0], pair.shape[1]
     while i < len(t) and t[i] <= t1_us:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from halsie_ros.errors import ParameterError
 from halsie_ros.events.events import Events
+from halsie_ros.kernels import njit
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _first_after(ring_t, tail, count, t_us):
     """How many of the ring's ``count`` events from slot ``tail`` on have ``t <= t_us`` (binary search)."""
     mask = len(ring_t) - 1
@@ -24,7 +24,7 @@ def _first_after(ring_t, tail, count, t_us):
     return low
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _append(x, y, t, p, ring_x, ring_y, ring_t, ring_p, tail, count):
     """Copies events behind the ring's last; False, and nothing done, unless they are in order and follow it."""
     n = len(t)
@@ -52,7 +52,7 @@ def _append(x, y, t, p, ring_x, ring_y, ring_t, ring_p, tail, count):
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _insert(x, y, t, p, ring_x, ring_y, ring_t, ring_p, tail, count):
     """Inserts events that are sorted by time; returns the new tail and count and how many old events were dropped.
 

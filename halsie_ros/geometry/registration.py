@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from functools import cached_property
 
-import numba
 import numpy as np
 
 from halsie_ros.errors import GeometryError
 from halsie_ros.events.events import Events
 from halsie_ros.geometry.camera import Camera
+from halsie_ros.kernels import njit
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _apply(x, y, t, p, table):
     """Looks up every event in ``table`` (H, W, 2) int32, where a negative column means outside."""
     height, width = table.shape[0], table.shape[1]

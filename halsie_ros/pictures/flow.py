@@ -9,7 +9,8 @@ motions beyond its reach, the pictures between fall back to a cross-fade.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from halsie_ros.kernels import njit
 
 _SMALLEST_SIDE = 10
 _ROUNDS = 4
@@ -80,7 +81,7 @@ def _increment(before: np.ndarray, after: np.ndarray, flow: np.ndarray) -> np.nd
     return np.clip(step, -1, 1)
 
 
-@njit(cache=True)
+@njit()
 def _blur(picture: np.ndarray, radius: int) -> np.ndarray:
     """Mean of the square of ``2 * radius + 1`` pixels, borders repeated."""
     height, width = picture.shape
@@ -104,7 +105,7 @@ def _blur(picture: np.ndarray, radius: int) -> np.ndarray:
     return out
 
 
-@njit(cache=True)
+@njit()
 def _moved(picture: np.ndarray, flow: np.ndarray, share: float) -> np.ndarray:
     """``picture[p + share * flow]``, linear, borders repeated."""
     height, width = picture.shape

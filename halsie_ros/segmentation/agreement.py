@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numba
 import numpy as np
+
+from halsie_ros.kernels import njit
 
 GAMMA, OFFSET = 2.4, 0.055
 """Codes c of sRGB light L (IEC 61966-2-1): ``c + OFFSET`` grows as ``L ** (1 / GAMMA)``, so an event multiplies it."""
@@ -119,7 +120,7 @@ def _faded(old, new):
     return tuple(_FADES * before + float(now) for before, now in zip(old, new, strict=True))
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, inline="always")
+@njit(fastmath=True, inline="always")
 def luma(frame, y, x):
     """Brightness of a pixel of ``(H, W, C) uint8`` in codes, weighted as ITU-R BT.709 weighs light."""
     if frame.shape[2] == 1:
@@ -137,7 +138,7 @@ def brightness(picture: np.ndarray) -> np.ndarray:
     return _brightness(picture[:, ::2, ::2].transpose(1, 2, 0), np.float32(1))
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@njit(fastmath=True)
 def _brightness(picture, scale):
     height, width = picture.shape[:2]
     plane = np.empty((height, width), np.float32)
@@ -147,7 +148,7 @@ def _brightness(picture, scale):
     return plane
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@njit(fastmath=True)
 def _compare(now, was, change):
     """Means over cells of 8x8 pixels of change times prediction, prediction squared and change squared, what all cells
     have in common taken out (lights, exposure); of change times the prediction of each neighbour; and means over

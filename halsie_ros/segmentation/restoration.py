@@ -16,10 +16,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-import numba
 import numpy as np
 
 from halsie_ros.events import Events
+from halsie_ros.kernels import njit
 from halsie_ros.segmentation.agreement import GAMMA, MOST_EVENTS, OFFSET, Agreement, brightness, luma, ramp
 
 NOISY = (0.60, 0.75)
@@ -127,7 +127,7 @@ def damage(frame: np.ndarray) -> tuple[float, float]:
     return max(noisy, blurred), noisy
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _add(x, y, polarity, change):
     height, width = change.shape
     for k in range(len(x)):
@@ -135,7 +135,7 @@ def _add(x, y, polarity, change):
             change[y[k], x[k]] += np.int16(1) if polarity[k] else np.int16(-1)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@njit(fastmath=True)
 def _to_planes(frame, image):
     """``(H, W, C) uint8`` to ``(3, H, W) float32`` 0 … 1; one channel stands for all three."""
     height, width, channels = frame.shape
@@ -146,7 +146,7 @@ def _to_planes(frame, image):
                 image[c, y, x] = frame[y, x, source] * np.float32(1 / 255)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@njit(fastmath=True)
 def _differences(frame, directions):
     """Sums of absolute differences of brightness at a distance of 1 and of 8, per direction ``(4, 2)``; every 4th
     pixel of every 4th row is looked at."""
@@ -165,7 +165,7 @@ def _differences(frame, directions):
     return sums
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, inline="always")
+@njit(fastmath=True, inline="always")
 def _cells_around(pixel, cells):
     """The two cells of `cells` whose centres lie around a pixel, and the share of the second; one at the border."""
     place = (pixel + 0.5) / _CELL - 0.5
@@ -173,7 +173,7 @@ def _cells_around(pixel, cells):
     return first, min(first + 1, cells - 1), np.float32(min(max(place - first, 0.0), 1.0))
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@njit(fastmath=True)
 def _coarse(frame, before, change, factors, weights):
     """What a frame adds to its prediction in coarse brightness and colours beyond what it adds in fine ones, see
     `_blend`: means over cells, ``(3, rows, W)``, interpolated along x. Every other pixel of every other row is seen."""
@@ -208,7 +208,7 @@ def _coarse(frame, before, change, factors, weights):
     return wide
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@njit(fastmath=True)
 def _blend(frame, before, change, factors, coarse, weights, image):
     """A prediction corrected by its frame: `weights` are the frame's in fine and coarse brightness and in fine and
     coarse colours. Pixels with more events than there are factors for are broken and take the frame alone."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from halsie_ros.kernels import njit
 
 
 def mask_and_confidence(logits: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -28,7 +29,7 @@ def mask_and_confidence(logits: np.ndarray, height: int, width: int) -> tuple[np
     return mask, confidence
 
 
-@numba.njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def _interpolate(shares, mask, confidence):
     """Fills mask and confidence from ``shares (h, C, w)``; the winner of a tie is the lower id."""
     rows, classes, columns = shares.shape

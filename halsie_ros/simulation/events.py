@@ -9,14 +9,14 @@ so does this one.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from halsie_ros.errors import ParameterError
 from halsie_ros.events import Events
+from halsie_ros.kernels import njit
 
 
-@numba.njit(cache=True)
+@njit()
 def _cross(log_new, t0_us, t1_us, log_old, reference, dead_until_us, threshold_on, threshold_off, refractory_us):
     """All crossings in (t0, t1]: (N, 4) int64 rows t_us, x, y, polarity; updates the pixels' state in place."""
     height, width = log_new.shape

@@ -15,7 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit
+
+from halsie_ros.kernels import njit
 
 IGNORE = 255
 """Label of pixels that the still does not show."""
@@ -121,7 +122,7 @@ def _corridor(width: int, height: int) -> tuple[float, float, float, float]:
     return (width - 1) / 2, 0.45 * (height - 1), 0.5 * height, 0.6 * width
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _source(x, y, h, drive, foe_x, foe_y, ground, wall):
     w = h[2, 0] * x + h[2, 1] * y + h[2, 2]
     u = (h[0, 0] * x + h[0, 1] * y + h[0, 2]) / w - foe_x
@@ -131,13 +132,13 @@ def _source(x, y, h, drive, foe_x, foe_y, ground, wall):
     return foe_x + u * scale, foe_y + v * scale
 
 
-@njit(cache=True)
+@njit()
 def _sources(xs, ys, h, drive, foe_x, foe_y, ground, wall, out):
     for i in range(len(xs)):
         out[i, 0], out[i, 1] = _source(xs[i], ys[i], h, drive, foe_x, foe_y, ground, wall)
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _reflect(position, size):
     """Folds a coordinate into 0..size-1, mirrored at the borders."""
     if 0.0 <= position <= size - 1:
@@ -147,7 +148,7 @@ def _reflect(position, size):
     return period - position if position > size - 1 else position
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def _warp(image, h, drive, foe_x, foe_y, ground, wall, out):
     """Bilinear sampling of (H, W, C) float32 into ``out``, borders mirrored."""
     height, width, channels = image.shape
@@ -164,7 +165,7 @@ def _warp(image, h, drive, foe_x, foe_y, ground, wall, out):
                 out[y, x, c] = top + fy * (bottom - top)
 
 
-@njit(cache=True)
+@njit()
 def _warp_labels(labels, h, drive, foe_x, foe_y, ground, wall, outside, out):
     """Nearest sampling of (H, W) uint8 into ``out``, ``outside`` where the still does not reach."""
     height, width = labels.shape

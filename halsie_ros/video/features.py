@@ -31,10 +31,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
 from halsie_ros.errors import VideoError
+from halsie_ros.kernels import njit
 from halsie_ros.video.frame import VideoFrame
 from halsie_ros.video.vectors import CELL
 
@@ -188,7 +188,7 @@ def stack(features: Sequence[FrameFeatures]) -> GopFeatures:
     return GopFeatures(features[0].image, *arrays)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _lattice_pass(
     luma: np.ndarray,
     reference: np.ndarray,

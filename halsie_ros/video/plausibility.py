@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
+from halsie_ros.kernels import njit
 from halsie_ros.video.vectors import CELL
 
 _REMEMBERED = 32  # pictures
@@ -104,7 +104,7 @@ class Plausibility:
         return f"blocks differ from those before by {excess:.1f} grey levels, {usual:.1f} is usual"
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _block_means(luma: np.ndarray, side: int) -> np.ndarray:
     """Means of blocks of `side` pixels, from 16 points each: `(rows, columns) float32`; cut blocks are left out."""
     rows, columns, step = luma.shape[0] // side, luma.shape[1] // side, side // _SIDE
@@ -119,7 +119,7 @@ def _block_means(luma: np.ndarray, side: int) -> np.ndarray:
     return means
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _excess(before: np.ndarray, now: np.ndarray) -> tuple[float, float]:
     """How far means lie outside of what the nine around their place span: the mean, and the share beyond `_LARGE`."""
     rows, columns = now.shape
@@ -140,7 +140,7 @@ def _excess(before: np.ndarray, now: np.ndarray) -> tuple[float, float]:
     return total / (rows * columns), large / (rows * columns)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _edge_excess(luma: np.ndarray, skip: int) -> float:
     """Steps across the edges of the 8 x 8 grid, less the steps beside them: what 3 % of them exceed, in grey levels.
 

@@ -10,9 +10,9 @@ motion_t(p) = p - src_t(p); residual_t(p) = I_t(p) - I_0(src_t(p)).
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from halsie_ros.kernels import njit
 from halsie_ros.video.vectors import CELL, MotionField
 
 
@@ -69,12 +69,12 @@ class Accumulator:
         return moved
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@njit(inline="always")
 def _whole(value: float) -> int:
     return int(np.floor(value + 0.5))
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _residual(luma: np.ndarray, reference: np.ndarray, vectors: np.ndarray, out: np.ndarray) -> None:
     height, width = luma.shape
     for row in range(vectors.shape[1]):
@@ -94,7 +94,7 @@ def _residual(luma: np.ndarray, reference: np.ndarray, vectors: np.ndarray, out:
                         out[y, x] = np.int16(luma[y, x]) - np.int16(reference[from_y, from_x])
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _drop_misfits(luma: np.ndarray, reference: np.ndarray, vectors: np.ndarray, coded: np.ndarray) -> None:
     height, width = luma.shape
     for row in range(vectors.shape[1]):
@@ -116,7 +116,7 @@ def _drop_misfits(luma: np.ndarray, reference: np.ndarray, vectors: np.ndarray, 
                 coded[row, column] = False
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _accumulate(
     luma: np.ndarray,
     intra: np.ndarray,

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 from av.sidedata.motionvectors import MotionVectors
+
+from halsie_ros.kernels import njit
 
 CELL = 8  # pixels: the smallest block that FFmpeg exports
 
@@ -85,7 +86,7 @@ def as_table(blocks: np.ndarray) -> np.ndarray:
     return table
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _rasterize(blocks: np.ndarray, direction: int, vectors: np.ndarray, coded: np.ndarray) -> None:
     rows, columns = coded.shape
     for index in range(blocks.shape[0]):

@@ -13,8 +13,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import numba
 import numpy as np
+
+from halsie_ros.kernels import njit
 
 MHAD_ACTIONS = (
     "jump", "jumping_jacks", "bend", "punch", "wave_two_hands", "wave_one_hand", "clap", "throw", "sit_then_stand",
@@ -31,7 +32,7 @@ _BONES = np.array([
 _HEAD_RISE_MM, _HEAD_RADIUS_MM = 190.0, 105.0
 
 
-@numba.njit(cache=True)
+@njit()
 def _draw(image: np.ndarray, capsules: np.ndarray, colours: np.ndarray) -> None:
     """Paints capsules (x0, y0, r0, x1, y1, r1 in pixels), back to front, with edges one pixel soft, onto (H, W, 3)."""
     height, width = image.shape[:2]

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -17,6 +16,7 @@ from halsie_ros.datasets.samples import Sample
 from halsie_ros.evaluation.degradations import READ_NOISE, blur
 from halsie_ros.events import Events
 from halsie_ros.events.voxel import bin_counts
+from halsie_ros.kernels import njit
 from halsie_ros.pictures.srgb import TO_LIGHT, to_codes
 from halsie_ros.segmentation.pipeline import step_count
 from halsie_ros.segmentation.restoration import carry, restore
@@ -295,7 +295,7 @@ class View:
         return out[:, ::-1].copy() if self.mirror else out
 
 
-@numba.njit(cache=True)
+@njit()
 def _into_crop(
     x: np.ndarray, y: np.ndarray, t: np.ndarray, p: np.ndarray, zoom: float, top: int, left: int, mirror: bool,
     height: int, width: int,
@@ -357,7 +357,7 @@ def class_shares(labels: np.ndarray, classes: int, cell: int = 4) -> Tensor:
     return torch.from_numpy(_shares(labels, classes, cell))
 
 
-@numba.njit(cache=True)
+@njit()
 def _shares(labels: np.ndarray, classes: int, cell: int) -> np.ndarray:
     height, width = labels.shape
     shares = np.zeros((classes, height // cell, width // cell), np.float32)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from numba import njit
 
 from halsie_ros.classes import DSEC_11
 from halsie_ros.datasets.base import IGNORE, Calibration, Sequence, read_image, require
@@ -20,6 +19,7 @@ from halsie_ros.datasets.hdf5 import array, open_hdf5, read, whole
 from halsie_ros.datasets.samples import SampleProtocol
 from halsie_ros.errors import DatasetError
 from halsie_ros.events import Events
+from halsie_ros.kernels import njit
 
 WIDTH, HEIGHT, LABEL_ROWS = 640, 480, 440
 SPLITS = {
@@ -190,7 +190,7 @@ def _timestamps(path: Path, count: int, folder: Path) -> np.ndarray:
     return times
 
 
-@njit(cache=True)
+@njit()
 def _homography(half, to_frame, out):
     """Bilinear look-up of each output pixel in the half-size frame; black beyond it."""
     rows, columns = half.shape[:2]

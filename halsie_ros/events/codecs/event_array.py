@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from halsie_ros.errors import CodecError
 from halsie_ros.events.events import Events
+from halsie_ros.kernels import njit
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _u16(data, at):
     return np.int64(data[at]) | np.int64(data[at + 1]) << 8
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _u32(data, at):
     return _u16(data, at) | _u16(data, at + 2) << 16
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def decode(data, first, stride, rest, width, height, x, y, t, p):
     """Reads events at fixed offsets.
 

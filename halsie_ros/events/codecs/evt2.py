@@ -7,16 +7,16 @@ bits, and wraps after 4.8 hours.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from halsie_ros.events.codecs.batch import Decoded, Triggers, columns
 from halsie_ros.events.events import Events
+from halsie_ros.kernels import njit
 
 _HIGH_BITS = 28
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _decode(data, state, width, height, x, y, t, p, trigger_t, trigger_value, trigger_channel):
     """Decodes ``data`` (n,) uint8; ``state`` (1,) int64 is the time above the low bits, -1 before the first."""
     high = state[0]

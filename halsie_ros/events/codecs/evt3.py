@@ -13,12 +13,12 @@ next vector; ``POLARITY`` of vectors; ``TIMED`` (0: no high word yet, 1: high wo
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from halsie_ros.errors import CodecError
 from halsie_ros.events.codecs.batch import Decoded, Triggers, columns, words16
 from halsie_ros.events.events import Events
+from halsie_ros.kernels import njit
 
 HIGH, LOW, ROW, BASE, POLARITY, TIMED, FIRST, LAST = range(8)
 WRAP_US = 1 << 24
@@ -28,7 +28,7 @@ BACKWARD_STEPS = 10
 _FORWARD_STEPS = 2048
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _count(words):
     """Upper bounds of the numbers of events and triggers in ``words`` (n,) uint16."""
     events = np.uint32(0)
@@ -45,7 +45,7 @@ def _count(words):
     return events, triggers
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _decode(words, state, width, height, x, y, t, p, trigger_t, trigger_value, trigger_channel):
     """Decodes ``words`` (n,) uint16 into arrays of enough room; returns events, triggers and four counts of drops."""
     high, low, row, base = state[0], state[1], state[2], state[3]
@@ -218,7 +218,7 @@ class Decoder:
         return shift
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _encode(x, y, t, p):
     """The words of events sorted by time, ``(n,) uint16``: a time, a row, then single events."""
     words = np.empty(4 * len(t) + 8, np.uint16)

@@ -9,25 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numba
 import numpy as np
 
 from halsie_ros.errors import CodecError
 from halsie_ros.events.codecs.batch import Decoded, Triggers, columns, span_of
 from halsie_ros.events.events import Events
+from halsie_ros.kernels import njit
 
 _LIBCAER_SPAN = 1 << 31
 _MONO_SPAN_NS = 1 << 32
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _word(data, at, swap):
     """The 32-bit word at byte ``at``."""
     a, b, c, d = np.int64(data[at]), np.int64(data[at + 1]), np.int64(data[at + 2]), np.int64(data[at + 3])
     return a << 24 | b << 16 | c << 8 | d if swap else d << 24 | c << 16 | b << 8 | a
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _decode_libcaer(data, swap, time_base, width, height, x, y, t, p):
     count = len(data) // 8
     n = 0
@@ -48,7 +48,7 @@ def _decode_libcaer(data, swap, time_base, width, height, x, y, t, p):
     return n
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _decode_mono(data, swap, time_base, width, height, x, y, t, p):
     count = len(data) // 8
     n = 0

@@ -7,17 +7,17 @@ Every packet starts at time 0; the column lives on from packet to packet.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from halsie_ros.errors import CodecError
 from halsie_ros.events.codecs.batch import Decoded, Triggers, columns, span_of, words16
 from halsie_ros.events.events import Events
+from halsie_ros.kernels import njit
 
 _SPAN_US = 1 << 24
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _count(words):
     """Upper bound of the number of events in ``words`` (n,) uint16."""
     room = np.int64(0)
@@ -32,7 +32,7 @@ def _count(words):
     return room
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _decode(words, state, base_us, width, height, x, y, t, p):
     """Decodes ``words`` (n,) uint16 into arrays of enough room; returns events and three counts of drops.
 
@@ -112,7 +112,7 @@ class Decoder:
         return Decoded(events, Triggers.with_room(0), dropped, span_of(events))
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _encode(x, y, dt, p):
     """The words of events sorted by time, ``dt`` microseconds from the base; single events only."""
     words = np.empty(4 * len(dt), np.uint16)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numba import njit
 
 from halsie_ros.errors import ParameterError
+from halsie_ros.kernels import njit
 from halsie_ros.simulation.person.actions import ACTIONS, JOINTS, Action, body, find_action, joints
 
 _J = {name: index for index, name in enumerate(JOINTS)}
@@ -26,7 +26,7 @@ _RADII_M = np.array([radius for _, _, radius, _ in _CAPSULES])
 _PARTS = np.array([part for _, _, _, part in _CAPSULES])
 
 
-@njit(cache=True)
+@njit()
 def _draw(picture, depth, ends, radii, colours):
     """Draws capsules, the nearest on top.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from halsie_ros.kernels import njit
 
 
-@njit(cache=True, fastmath=True, error_model="numpy", inline="always")
+@njit(fastmath=True, error_model="numpy", inline="always")
 def texel(atlas, offsets, texture, u, v, level):
     """Bilinear look-up in one mip level, wrapping; four floats 0 to 1."""
     size = 1 << (len(offsets) - 1 - level)
@@ -29,7 +30,7 @@ def texel(atlas, offsets, texture, u, v, level):
     )
 
 
-@njit(cache=True, fastmath=True, error_model="numpy", inline="always")
+@njit(fastmath=True, error_model="numpy", inline="always")
 def grey(atlas, offsets, texture, u, v, level):
     """Bilinear look-up of the first channel only, 0 to 1."""
     size = 1 << (len(offsets) - 1 - level)
@@ -46,7 +47,7 @@ def grey(atlas, offsets, texture, u, v, level):
     return (upper + fy * (lower - upper)) / 255
 
 
-@njit(cache=True, fastmath=True, error_model="numpy", inline="always")
+@njit(fastmath=True, error_model="numpy", inline="always")
 def fraction(a, b):
     """A fraction 0 to 1 from two whole numbers."""
     value = (a * 374761393 + b * 668265263) & 0x7FFFFFFF

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from halsie_ros.kernels import njit
 
 CORNERS = 6
 """Most corners of a polygon; near clipping may add one."""
@@ -71,7 +72,7 @@ class Ribbons(NamedTuple):
     lamps: np.ndarray  # (N, 3) int32
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def face_camera(ribbons, camera, polygons, first):
     """Writes the ribbons, turned to the camera, into ``polygons`` from ``first`` on; returns the next free place."""
     for index in range(len(ribbons.radius)):
@@ -111,7 +112,7 @@ def face_camera(ribbons, camera, polygons, first):
     return first + len(ribbons.radius)
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def place(shape, x, y, z, yaw, polygons, first):
     """Writes a shape, turned by ``yaw`` and moved to x, y, z, into ``polygons``; returns the next free place."""
     c, s = np.cos(yaw), np.sin(yaw)
@@ -136,7 +137,7 @@ def place(shape, x, y, z, yaw, polygons, first):
     return first + len(shape.used)
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def _project(corners, count, camera, screen):
     """Clips at the near plane and projects; returns (corners on the screen, nearest depth, farthest depth)."""
     view = np.empty((CORNERS, 3))
@@ -169,7 +170,7 @@ def _project(corners, count, camera, screen):
     return kept, nearest, farthest
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def _span(screen, kept, y, width):
     """First and last + 1 sample of row ``y`` (centre ``y + 0.5``) inside the convex polygon."""
     left, right = 1e30, -1e30
@@ -186,7 +187,7 @@ def _span(screen, kept, y, width):
     return max(first, 0), min(last, width)
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def draw(polygons, first, last, camera, far_m, atlas, offsets, depth, ident, linear):
     """Draws polygons [first, last): solid ones, then cutouts.
 
@@ -278,7 +279,7 @@ def draw(polygons, first, last, camera, far_m, atlas, offsets, depth, ident, lin
                                 ident[y, x] = index
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def draw_shadows(shapes, counts, camera, mask):
     """Marks with 1 the samples whose ground point (z = 0) lies in a convex shape.
 

@@ -9,14 +9,14 @@ Numba's cache watches this file only, so after a change in one of those, touch t
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from halsie_ros.kernels import njit
 from halsie_ros.simulation.street.raster import FLAGS, GROUND, LABEL
 from halsie_ros.simulation.street.sky import sky
 from halsie_ros.simulation.street.surface import surface
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy")
 def shade(
     ident,
     mask,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from halsie_ros.kernels import njit
 from halsie_ros.simulation.street.lighting import CLOUD, CLOUD_COVER, HILL, HORIZON, SUN, SUN_DIRECTION, ZENITH
 from halsie_ros.simulation.street.lookup import grey
 
 
-@njit(cache=True, fastmath=True, error_model="numpy", inline="always")
+@njit(fastmath=True, error_model="numpy", inline="always")
 def sky(dx, dy, dz, light, hills, atlas, offsets, clouds, drift):
     """Colour and label of a direction (not normalised) that meets no polygon."""
     flat = np.sqrt(dx * dx + dy * dy) + 1e-9

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from halsie_ros.kernels import njit
 from halsie_ros.simulation.street.lighting import (
     AMBIENT,
     GLOW,
@@ -23,7 +23,7 @@ from halsie_ros.simulation.street.lookup import fraction, grey, texel
 from halsie_ros.simulation.street.raster import FACADE, FLAGS, GLOSS, GROUND, LEAFY, ROUND, TEXTURE
 
 
-@njit(cache=True, fastmath=True, error_model="numpy", inline="always")
+@njit(fastmath=True, error_model="numpy", inline="always")
 def surface(
     index,
     sx,

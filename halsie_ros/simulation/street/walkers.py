@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 
+from halsie_ros.kernels import njit
 from halsie_ros.simulation.street.raster import CUTOUT, ROUND, TWO_SIDED, Ribbons
 from halsie_ros.simulation.street.textures import PLACES
 
@@ -55,7 +55,7 @@ _RADII = np.array(
 )  # fmt: skip
 
 
-@njit(cache=True)
+@njit()
 def _towards(out, limb, start, angle, length, ahead_x, ahead_y, spread):
     """Fills limb ``limb``: from ``start``, hanging, swung ahead by ``angle``, its end moved aside by ``spread``."""
     forward = np.sin(angle) * length
@@ -65,7 +65,7 @@ def _towards(out, limb, start, angle, length, ahead_x, ahead_y, spread):
     out[limb, 1, 2] = start[2] - np.cos(angle) * length
 
 
-@njit(cache=True)
+@njit()
 def _limbs(heading, phase, moving, swing):
     """Ends of the limbs of a person 1.75 m tall at the origin, ``(13, 2, 3)``, in the order of a walker's tints."""
     out = np.zeros((13, 2, 3))

@@ -8,8 +8,9 @@ once per block.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from halsie_ros.kernels import njit
 
 PADDING = 16384
 
@@ -61,7 +62,7 @@ def padded(data: bytes) -> np.ndarray:
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def start(engine: np.ndarray, data: np.ndarray, at: int) -> None:
     """Initializes the engine at byte `at`."""
     engine[0] = 510
@@ -73,7 +74,7 @@ def start(engine: np.ndarray, data: np.ndarray, at: int) -> None:
     engine[3] = at + 6
 
 
-@numba.njit(inline="always")
+@njit(inline="always")
 def decide(data, contexts, index, width, value, due, at):  # type: ignore[no-untyped-def]
     """One binary decision with an adaptive context, on an engine held in variables, for inner loops.
 
@@ -99,7 +100,7 @@ def decide(data, contexts, index, width, value, due, at):  # type: ignore[no-unt
     return (context ^ unlikely) & 1, width, value, due, at
 
 
-@numba.njit(inline="always")
+@njit(inline="always")
 def flip(data, width, value, due, at):  # type: ignore[no-untyped-def]
     """One equally likely bit, on an engine held in variables; returns the bit and the engine."""
     value <<= 1
@@ -115,7 +116,7 @@ def flip(data, width, value, due, at):  # type: ignore[no-untyped-def]
     return bit, width, value, due, at
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def decision(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, index: int) -> int:
     """One binary decision with an adaptive context."""
     bit, width, value, due, at = decide(data, contexts, index, engine[0], engine[1], engine[2], engine[3])
@@ -126,7 +127,7 @@ def decision(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, index: 
     return bit
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def bypass(engine: np.ndarray, data: np.ndarray) -> int:
     """One equally likely bit."""
     bit, _, value, due, at = flip(data, engine[0], engine[1], engine[2], engine[3])
@@ -136,7 +137,7 @@ def bypass(engine: np.ndarray, data: np.ndarray) -> int:
     return bit
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def terminate(engine: np.ndarray, data: np.ndarray) -> int:
     """The decision that ends a slice; the engine is of no further use after a 1."""
     engine[0] -= 2
@@ -155,13 +156,13 @@ def terminate(engine: np.ndarray, data: np.ndarray) -> int:
     return 0
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def bits_read(engine: np.ndarray) -> int:
     """Bits of the data that the engine has taken; after a terminating 1, the last of them is the stop bit (9.3.1.2)."""
     return (engine[3] - 6) * 8 + engine[2] + 41
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def is_at_end(engine: np.ndarray, data: np.ndarray, length: int) -> bool:
     """Whether, after a terminating 1, the stop bit was reached and lies in the last of the first `length` bytes.
 

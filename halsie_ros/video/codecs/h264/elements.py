@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from halsie_ros.kernels import njit
 from halsie_ros.video.codecs.cabac import bypass, decide, decision, flip, terminate
 from halsie_ros.video.codecs.h264.tables import LAST_8X8, SIGNIFICANT_8X8
 
@@ -19,7 +19,7 @@ _LEVEL_AT = np.array([227, 237, 247, 257, 266, 426], np.int64)
 _COUNT = np.array([16, 15, 16, 4, 15, 64], np.int64)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def intra_type(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, at: int, step: int) -> int:
     """I macroblock types after their first bin: 25 for PCM, else the type of a 16 x 16 prediction, 1 to 24."""
     if terminate(engine, data):
@@ -31,7 +31,7 @@ def intra_type(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, at: i
     return kind + decision(engine, data, contexts, at + 2 + 2 * step)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def p_type(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray) -> int:
     """0 to 3 as table 7-13, 5 and more: intra."""
     if decision(engine, data, contexts, 14):
@@ -43,7 +43,7 @@ def p_type(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray) -> int:
     return 3 * decision(engine, data, contexts, 16)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def b_type(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, increment: int) -> int:
     """0 to 22 as table 7-14, 23 and more: intra."""
     if not decision(engine, data, contexts, 27 + increment):
@@ -67,7 +67,7 @@ def b_type(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, increment
     return (bits << 1 | decision(engine, data, contexts, 32)) - 4
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def sub_type(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, kind: int) -> int:
     """Sub-macroblock type: 0 to 3 as table 7-17 of a P macroblock, 0 to 12 as table 7-18 of a B macroblock."""
     if kind == PREDICTED:
@@ -89,7 +89,7 @@ def sub_type(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, kind: i
     return value + decision(engine, data, contexts, 39)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def reference_index(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, increment: int) -> int:
     """ref_idx (9.3.3.1.1.6), 32 for one that no stream may hold."""
     value, context = 0, 54 + increment
@@ -99,7 +99,7 @@ def reference_index(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, 
     return value
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def vector_difference(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, at: int, around: int) -> int:
     """|mvd| of one component, at most 127 (what contexts need); -1 where it is illegal."""
     if not decision(engine, data, contexts, at + (around > 2) + (around > 32)):
@@ -123,7 +123,7 @@ def vector_difference(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray
     return min(value, 127)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def levels_of(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, kind: int) -> bool:
     """Coefficients of a block that has some (7.3.5.3.3); False where they are illegal."""
     most = _COUNT[kind]

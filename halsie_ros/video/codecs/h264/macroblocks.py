@@ -11,9 +11,9 @@ reconstructed.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from halsie_ros.kernels import njit
 from halsie_ros.video.codecs.cabac import PADDING, bits_read, decision, is_at_end, start, terminate
 from halsie_ros.video.codecs.h264.elements import (
     BIPREDICTED,
@@ -39,7 +39,7 @@ _X = np.array([0, 1, 0, 1, 2, 3, 2, 3, 0, 1, 0, 1, 2, 3, 2, 3], np.int64)  # of 
 _Y = np.array([0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3], np.int64)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _pattern(
     engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, grid: Grid, left: int, above: int, chroma: bool
 ) -> int:
@@ -61,7 +61,7 @@ def _pattern(
     return value
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _residual(
     engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, grid: Grid, here: int, left: int, above: int,
     sixteen: bool,
@@ -119,7 +119,7 @@ def _residual(
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def read_slice(
     data: np.ndarray, length: int, at: int, contexts: np.ndarray, kind: int, first: int, number: int, columns: int,
     references: tuple[int, int], may_be_large: bool, infers: bool, chroma: bool, grid: Grid,

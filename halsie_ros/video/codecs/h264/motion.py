@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from halsie_ros.kernels import njit
 from halsie_ros.video.codecs.h264.elements import BIPREDICTED, PREDICTED, reference_index, sub_type, vector_difference
 
 # Lists that the two partitions of a B macroblock's types 1 to 21 use (table 7-14): 1 list 0, 2 list 1, 3 both.
@@ -56,7 +56,7 @@ class Grid(NamedTuple):
         )  # fmt: skip
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def read_motion(
     engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, kind: int, form: int, grid: Grid, here: int,
     left: int, above: int, references: tuple[int, int], infers: bool, parts: np.ndarray, lists: np.ndarray,

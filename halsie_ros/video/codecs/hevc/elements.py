@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from halsie_ros.kernels import njit
 from halsie_ros.video.codecs.cabac import bypass, decision
 from halsie_ros.video.codecs.hevc.tables import AT
 
@@ -79,7 +79,7 @@ class Grid(NamedTuple):
         )  # fmt: skip
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def bits_of(engine: np.ndarray, data: np.ndarray, count: int) -> int:
     """An unsigned number of `count` bypass bins."""
     value = 0
@@ -88,7 +88,7 @@ def bits_of(engine: np.ndarray, data: np.ndarray, count: int) -> int:
     return value
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def read_offsets(
     engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, form: Form, left: bool, above: bool
 ) -> None:  # fmt: skip
@@ -120,7 +120,7 @@ def read_offsets(
             bits_of(engine, data, 2)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def skip_golomb(engine: np.ndarray, data: np.ndarray, order: int, most: int) -> bool:
     """Reads over a bypass-coded Exp-Golomb value of that order (9.3.3.5); False where its prefix goes beyond `most`."""
     while bypass(engine, data):
@@ -131,7 +131,7 @@ def skip_golomb(engine: np.ndarray, data: np.ndarray, order: int, most: int) -> 
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def vector_difference(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray) -> bool:
     """A motion vector difference (7.3.8.9)."""
     x = decision(engine, data, contexts, _DIFFERENCE)
@@ -148,7 +148,7 @@ def vector_difference(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def reference_index(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, count: int) -> None:
     """Reads over ref_idx of a list of `count` pictures."""
     value = 0
@@ -158,7 +158,7 @@ def reference_index(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, 
         value += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def merge_index(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, candidates: int) -> None:
     """Reads over merge_idx."""
     if candidates > 1 and decision(engine, data, contexts, _MERGE_INDEX):
@@ -167,7 +167,7 @@ def merge_index(engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, cand
             value += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def read_prediction(
     engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, form: Form, wide: int, high: int, depth: int
 ) -> int:  # fmt: skip
@@ -196,7 +196,7 @@ def read_prediction(
     return 0
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def luma_mode(
     grid: Grid, form: Form, x: int, y: int, has_left: bool, has_above: bool, choice: int, rest: int
 ) -> int:  # fmt: skip
@@ -222,13 +222,13 @@ def luma_mode(
     return mode
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def scan_of(mode: int) -> int:
     """The scan of coefficients (7.4.9.11) for an intra mode: 0 diagonal, 1 horizontal, 2 vertical."""
     return 2 if 6 <= mode <= 14 else 1 if 22 <= mode <= 30 else 0
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def chroma_coded(
     engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, above: int, depth: int, second: bool
 ) -> int:

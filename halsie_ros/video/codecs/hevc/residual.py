@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from halsie_ros.kernels import njit
 from halsie_ros.video.codecs.cabac import decide, flip
 from halsie_ros.video.codecs.hevc.tables import AT, PLACE, SCAN
 
@@ -32,7 +32,7 @@ def _by_neighbours() -> np.ndarray:
 _BY_NEIGHBOURS = _by_neighbours()
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def read_block(
     engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, log2: int, plane: int, order: int, may_skip: bool,
     hides_signs: bool,

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from halsie_ros.kernels import njit
 from halsie_ros.video.codecs.cabac import bypass, decision
 from halsie_ros.video.codecs.hevc.elements import NEVER, Form, chroma_coded, scan_of, skip_golomb
 from halsie_ros.video.codecs.hevc.residual import read_block
@@ -16,7 +16,7 @@ from halsie_ros.video.codecs.hevc.tables import AT
 _SPLIT_TRANSFORM, _CODED_LUMA, _QP = AT["split_transform"], AT["coded_luma"], AT["qp"]
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def read_transforms(
     engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, form: Form, state: np.ndarray, log2: int, intra: bool,
     in_parts: bool, most: int, lossless: bool,
@@ -71,7 +71,7 @@ def read_transforms(
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _transform_unit(
     engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, form: Form, state: np.ndarray, log2: int, number: int,
     coded: int, cb: int, cr: int, part: int, intra: bool, lossless: bool,

@@ -10,9 +10,9 @@ coefficients.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from halsie_ros.kernels import njit
 from halsie_ros.video.codecs.cabac import PADDING, bits_read, bypass, decision, is_at_end, start, terminate
 from halsie_ros.video.codecs.hevc.elements import (
     DC,
@@ -44,7 +44,7 @@ _OF_422 = np.array(
 )  # fmt: skip  # chroma modes of 4:2:2 (table 8-3)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _intra_modes(
     engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, form: Form, grid: Grid, state: np.ndarray, x: int,
     y: int, log2: int, four: bool, has_left: bool, has_above: bool,
@@ -85,7 +85,7 @@ def _intra_modes(
         state[5 + part] = state[5]
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _unit(
     engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, form: Form, grid: Grid, state: np.ndarray, x: int,
     y: int, log2: int, depth: int, has_left: bool, has_above: bool, length: int,
@@ -152,7 +152,7 @@ def _unit(
     return read_transforms(engine, data, contexts, form, state, log2, intra, parts > 0, most, lossless)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def _tree(
     engine: np.ndarray, data: np.ndarray, contexts: np.ndarray, form: Form, grid: Grid, state: np.ndarray, x: int,
     y: int, left: bool, above: bool, length: int,
@@ -188,7 +188,7 @@ def _tree(
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@njit()
 def read_segment(
     data: np.ndarray, length: int, at: int, contexts: np.ndarray, fresh: np.ndarray, of_row: np.ndarray, form: Form,
     grid: Grid, first: int, slice_address: int,
