@@ -78,13 +78,71 @@ DDD17_6 = _class_set(
     ("vehicle", (0, 0, 142)),
 )
 
-CLASS_SETS = {classes.name: classes for classes in (DSEC_11, CAMVID_11, DDD17_6)}
+IDD_LITE_7 = _class_set(
+    "idd_lite_7",
+    255,
+    ("drivable", (128, 64, 128)),
+    ("non-drivable", (244, 35, 232)),
+    ("living things", (220, 20, 60)),
+    ("vehicles", (0, 0, 142)),
+    ("roadside objects", (153, 153, 153)),
+    ("far objects", (107, 142, 35)),
+    ("sky", (70, 130, 180)),
+)
+
+CITYSCAPES_19 = _class_set(
+    "cityscapes_19",  # in the order of trainIds
+    255,
+    ("road", (128, 64, 128)),
+    ("sidewalk", (244, 35, 232)),
+    ("building", (70, 70, 70)),
+    ("wall", (102, 102, 156)),
+    ("fence", (190, 153, 153)),
+    ("pole", (153, 153, 153)),
+    ("traffic light", (250, 170, 30)),
+    ("traffic sign", (220, 220, 0)),
+    ("vegetation", (107, 142, 35)),
+    ("terrain", (152, 251, 152)),
+    ("sky", (70, 130, 180)),
+    ("person", (220, 20, 60)),
+    ("rider", (255, 0, 0)),
+    ("car", (0, 0, 142)),
+    ("truck", (0, 0, 70)),
+    ("bus", (0, 60, 100)),
+    ("train", (0, 80, 100)),
+    ("motorcycle", (0, 0, 230)),
+    ("bicycle", (119, 11, 32)),
+)
+
+SHARED_10 = _class_set(
+    "shared_10",  # what the fine class sets have in common; people and vehicles first
+    255,
+    ("person", (220, 20, 60)),
+    ("vehicle", (0, 0, 142)),
+    ("road", (128, 64, 128)),
+    ("sidewalk", (244, 35, 232)),
+    ("building", (70, 70, 70)),
+    ("vegetation", (107, 142, 35)),
+    ("sky", (70, 130, 180)),
+    ("pole", (153, 153, 153)),
+    ("sign", (220, 220, 0)),
+    ("fence", (190, 153, 153)),
+)
+
+CLASS_SETS = {classes.name: classes for classes in (DSEC_11, CAMVID_11, DDD17_6, IDD_LITE_7, CITYSCAPES_19, SHARED_10)}
 
 # Target id of each source id, in id order. Riders count as persons: DSEC and DDD17 put "rider" there.
 _MAPPINGS: dict[tuple[str, str], tuple[int, ...]] = {
     ("dsec_11", "ddd17_6"): (1, 1, 1, 4, 2, 0, 0, 3, 5, 1, 2),
     ("camvid_11", "ddd17_6"): (1, 1, 2, 0, 0, 3, 2, 1, 5, 4, 4),
     ("camvid_11", "dsec_11"): (0, 1, 4, 5, 6, 7, 10, 2, 8, 3, 3),
+    ("cityscapes_19", "dsec_11"): (5, 6, 1, 9, 2, 4, 10, 10, 7, 7, 0, 3, 3, 8, 8, 8, 8, 8, 8),
+    ("dsec_11", "shared_10"): (6, 4, 9, 0, 7, 2, 3, 5, 1, 4, 8),
+    ("camvid_11", "shared_10"): (6, 4, 7, 2, 3, 5, 8, 9, 1, 0, 0),
+    ("cityscapes_19", "shared_10"): (2, 3, 4, 4, 9, 7, 8, 8, 5, 5, 6, 0, 0, 1, 1, 1, 1, 1, 1),
+    ("dsec_11", "idd_lite_7"): (6, 5, 4, 2, 4, 0, 1, 5, 3, 4, 4),
+    ("camvid_11", "idd_lite_7"): (6, 5, 4, 0, 1, 5, 4, 4, 3, 2, 2),
+    ("cityscapes_19", "idd_lite_7"): (0, 1, 5, 4, 4, 4, 4, 4, 5, 5, 6, 2, 2, 3, 3, 3, 3, 3, 3),
 }
 
 
@@ -113,3 +171,15 @@ def remap(mask: np.ndarray, source: ClassSet, target: ClassSet) -> np.ndarray:
     table = np.full(256, target.ignore, np.uint8)
     table[: len(ids)] = ids
     return table[mask]
+
+
+def shared(source: ClassSet) -> ClassSet:
+    """The set in which figures on different data sets compare: IDD-lite's own seven where labels are no finer, else
+    the ten that all have in common.
+
+    Raises:
+        ParameterError: no mapping leads from ``source`` there.
+    """
+    target = source if source is IDD_LITE_7 else SHARED_10
+    remap(np.zeros(1, np.uint8), source, target)
+    return target

@@ -13,39 +13,22 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from halsie_ros.classes import CAMVID_11
+from halsie_ros.datasets.approach import Clip, approach, follow
 from halsie_ros.datasets.base import IGNORE, Sequence, read_image, require
 from halsie_ros.datasets.samples import Sample
 from halsie_ros.errors import DatasetError, ParameterError
 from halsie_ros.events import Events
-from halsie_ros.pictures.flow import between, optical_flow
 from halsie_ros.pictures.srgb import to_luminance
 from halsie_ros.simulation.events import EventSimulator
-from halsie_ros.simulation.still import CameraMotion, MovingStill
 
 SOURCE_RATE_HZ = 30
 LARGEST_VIDEO_GAP = 4
-_START_US = 1_000_000
-_FEWEST_STEPS = 4
-
-
-@dataclass(frozen=True, eq=False)
-class _Clip:
-    """Consecutive frames with the events between them; `index[k]` is the picture's place in the split, or -1."""
-
-    t_us: np.ndarray
-    t0_us: int
-    frames: np.ndarray
-    labels: np.ndarray
-    index: np.ndarray
-    events: Events
-    motion_px: np.ndarray | None
 
 
 class CamVid:
@@ -86,7 +69,7 @@ class CamVid:
         self.names = [image.stem for image, _ in self._files]
         self.runs = self._find_runs()
         self._run_of = {index: run for run in self.runs for index in run}
-        self._video_cache: tuple[object, _Clip] | None = None
+        self._video_cache: tuple[object, Clip] | None = None
 
     def __len__(self) -> int:
         return len(self._files)
@@ -163,7 +146,7 @@ class CamVid:
     def _seeds(self, index: int, seed: int | None) -> np.random.Generator:
         return np.random.default_rng([zlib.crc32(self.names[index].encode()), *([] if seed is None else [1, seed])])
 
-    def _still(self, index: int, frames: int, seed: int | None, rate_hz: float | None) -> _Clip:
+    def _still(self, index: int, frames: int, seed: int | None, rate_hz: float | None) -> Clip:
         rng = self._seeds(index, seed)
         if rate_hz is None:
             rate_hz = 20.0 if seed is None else float(rng.uniform(15, 30))
@@ -171,33 +154,11 @@ class CamVid:
 
     def _approach(
         self, index: int, frames: int, rng: np.random.Generator, rate_hz: float
-    ) -> tuple[_Clip, EventSimulator]:
+    ) -> tuple[Clip, EventSimulator]:
         """A simulated motion that ends in the picture, and the event sensor that saw it."""
-        image, label = self._pair(index)
-        height, width = label.shape
-        steps_us = _START_US + np.rint(np.arange(frames + 1) * 1e6 / rate_hz).astype(np.int64)
-        motion = CameraMotion.random(rng, (steps_us[-1] - _START_US) * 1e-6, width)
-        sensor = EventSimulator(width, height, seed=int(rng.integers(1 << 31)))
-        luminance = MovingStill(to_luminance(image)[..., None], motion)
-        picture = MovingStill(image.astype(np.float32), motion)
-        sensor.push(luminance.view(0.0)[..., 0], _START_US)
-        seen, masks, events, moved = [], [], [], np.zeros((1, 2))
-        for start_us, stop_us in pairwise(steps_us):
-            t0_s, t1_s = (start_us - _START_US) * 1e-6, (stop_us - _START_US) * 1e-6
-            moved = motion.displacement_px(t0_s, t1_s, width, height)
-            count = int(np.clip(np.ceil(np.quantile(np.hypot(*moved.T), 0.8)), 2, 16))
-            for t_us in np.linspace(start_us, stop_us, count + 1).astype(np.int64)[1:]:
-                events.append(sensor.push(luminance.view((t_us - _START_US) * 1e-6)[..., 0], int(t_us)))
-            seen.append(np.rint(picture.view(t1_s)).astype(np.uint8))
-            masks.append(picture.labels(label, t1_s))
-        places = np.full(frames, -1)
-        places[-1] = index
-        clip = _Clip(
-            steps_us[1:], _START_US, np.stack(seen), np.stack(masks), places, Events.concatenate(events), moved.mean(0)
-        )
-        return clip, sensor
+        return approach(*self._pair(index), index, frames, rng, rate_hz)
 
-    def _video(self, index: int, frames: int, seed: int | None) -> _Clip:
+    def _video(self, index: int, frames: int, seed: int | None) -> Clip:
         """The whole stretch that the picture belongs to, led by a simulated motion of `frames` frames; kept."""
         run = self._run_of[index]
         key = (run[0], frames, seed)
@@ -214,7 +175,7 @@ class CamVid:
             after = to_luminance(image)
             events.extend(follow(sensor, before, after, before_us, int(t_us)))
             before, before_us = after, int(t_us)
-        clip = _Clip(
+        clip = Clip(
             np.concatenate([lead.t_us, times]),
             lead.t0_us,
             np.concatenate([lead.frames, np.stack([image for image, _ in pairs])]),
@@ -233,24 +194,13 @@ class CamVid:
         return CamVidSequence(self.names[run[0]], clip)
 
 
-def follow(sensor: EventSimulator, before: np.ndarray, after: np.ndarray, t0_us: int, t1_us: int) -> list[Events]:
-    """Events between two real frames, ``(H, W) float32`` luminance: the light moves along the optical flow from one to
-    the other, in steps that most of the picture makes with at most a pixel (our choice)."""
-    flow = optical_flow(before, after)
-    steps = int(np.clip(np.ceil(np.quantile(np.hypot(flow[..., 0], flow[..., 1]), 0.8)), _FEWEST_STEPS, 16))
-    return [
-        sensor.push(between(before, after, flow, step / steps), int(t0_us + (t1_us - t0_us) * step // steps))
-        for step in range(1, steps + 1)
-    ]
-
-
 class CamVidSequence(Sequence):
     """A stretch of CamVid as a recording: real or simulated frames, simulated events."""
 
     licence = CamVid.licence
     classes = CAMVID_11
 
-    def __init__(self, name: str, clip: _Clip):
+    def __init__(self, name: str, clip: Clip):
         self.name, self._clip = name, clip
         self.height, self.width = clip.labels.shape[1:]
 

@@ -1,0 +1,1 @@
+"""Readers of labelled pictures that come without events."""
