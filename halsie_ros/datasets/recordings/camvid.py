@@ -51,7 +51,7 @@ class CamVid:
         if not listing.is_file():
             there = ", ".join(sorted(path.stem for path in self.root.glob("*.txt"))) or "no list at all"
             raise DatasetError(f"{listing}: no such split; {self.root} has {there}")
-        self._files: list[tuple[Path, Path]] = []
+        self.files: list[tuple[Path, Path]] = []
         for number, line in enumerate(listing.read_text().splitlines(), 1):
             words = line.split()
             if not words:
@@ -63,16 +63,16 @@ class CamVid:
                 self.root / word if (self.root / word).is_file() else self.root.joinpath(*Path(word).parts[-2:])
                 for word in words
             )
-            self._files.append((image, label))
-        if not self._files:
+            self.files.append((image, label))
+        if not self.files:
             raise DatasetError(f"{listing}: names no picture; give lines 'image label'")
-        self.names = [image.stem for image, _ in self._files]
+        self.names = [image.stem for image, _ in self.files]
         self.runs = self._find_runs()
         self._run_of = {index: run for run in self.runs for index in run}
         self._video_cache: tuple[object, Clip] | None = None
 
     def __len__(self) -> int:
-        return len(self._files)
+        return len(self.files)
 
     def _find_runs(self) -> list[list[int]]:
         """The video stretches, as places in the split, in the order of their frame numbers."""
@@ -99,18 +99,18 @@ class CamVid:
 
     def image(self, index: int) -> np.ndarray:
         """The picture, (H, W, 3) uint8 RGB."""
-        return read_image(self._files[index][0], "RGB")
+        return read_image(self.files[index][0], "RGB")
 
     def label(self, index: int) -> np.ndarray:
         """The label, (H, W) uint8: 0 to 10, 255 where the file says void (11) or anything else."""
-        mask = read_image(self._files[index][1], "P")
+        mask = read_image(self.files[index][1], "P")
         return np.where(mask < len(self.classes), mask, IGNORE).astype(np.uint8)
 
     def _pair(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         image, label = self.image(index), self.label(index)
         if image.shape[:2] != label.shape:
             raise DatasetError(
-                f"{self._files[index][1]}: {label.shape[1]}x{label.shape[0]} pixels, "
+                f"{self.files[index][1]}: {label.shape[1]}x{label.shape[0]} pixels, "
                 f"its picture has {image.shape[1]}x{image.shape[0]}"
             )
         return image, label
