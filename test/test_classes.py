@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from halsie_ros.classes import CAMVID_11, CLASS_SETS, DDD17_6, DSEC_11, remap
+from halsie_ros.classes import (
+    CAMVID_11,
+    CITYSCAPES_19,
+    CLASS_SETS,
+    DDD17_6,
+    DSEC_11,
+    IDD_LITE_7,
+    SHARED_10,
+    remap,
+    shared,
+)
 from halsie_ros.errors import ParameterError
 
 
@@ -37,3 +47,40 @@ def test_a_mask_maps_to_its_own_set_with_unknown_ids_ignored():
 def test_a_missing_way_is_named():
     with pytest.raises(ParameterError, match="no mapping from ddd17_6 to dsec_11"):
         remap(np.zeros(1, np.uint8), DDD17_6, DSEC_11)
+
+
+@pytest.mark.parametrize("source", [DSEC_11, CAMVID_11, CITYSCAPES_19], ids=lambda one: one.name)
+@pytest.mark.parametrize("target", [SHARED_10, IDD_LITE_7], ids=lambda one: one.name)
+def test_every_class_has_a_place_among_the_shared_ones(source, target):
+    folded = remap(np.arange(len(source), dtype=np.uint8), source, target)
+    assert (folded < len(target)).all() and set(folded.tolist()) == set(range(len(target)))
+
+
+def test_classes_of_the_same_meaning_meet_among_the_shared_ones():
+    meanings = [
+        ("background", "sky", "sky", "sky", "sky"),
+        ("building", "building", "building", "building", "far objects"),
+        ("person", "pedestrian", "rider", "person", "living things"),
+        ("vehicle", "car", "bus", "vehicle", "vehicles"),
+        ("vegetation", "tree", "terrain", "vegetation", "far objects"),
+        ("traffic sign", "sign symbol", "traffic light", "sign", "roadside objects"),
+        ("sidewalk", "pavement", "sidewalk", "sidewalk", "non-drivable"),
+    ]
+    for *names, fine, coarse in meanings:
+        for classes, name in zip((DSEC_11, CAMVID_11, CITYSCAPES_19), names):
+            one = np.array([classes.names.index(name)], np.uint8)
+            assert SHARED_10.names[remap(one, classes, SHARED_10)[0]] == fine
+            assert IDD_LITE_7.names[remap(one, classes, IDD_LITE_7)[0]] == coarse
+
+
+def test_walls_are_buildings_among_the_fine_classes_and_roadside_among_the_coarse():
+    wall = np.array([DSEC_11.names.index("wall")], np.uint8)
+    assert SHARED_10.names[remap(wall, DSEC_11, SHARED_10)[0]] == "building"
+    assert IDD_LITE_7.names[remap(wall, DSEC_11, IDD_LITE_7)[0]] == "roadside objects"
+
+
+def test_what_is_shared_depends_on_how_fine_labels_are():
+    assert shared(IDD_LITE_7) is IDD_LITE_7
+    assert shared(CITYSCAPES_19) is shared(CAMVID_11) is shared(DSEC_11) is SHARED_10
+    with pytest.raises(ParameterError, match="no mapping from ddd17_6"):
+        shared(DDD17_6)

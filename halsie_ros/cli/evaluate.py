@@ -27,12 +27,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _segmentation(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--dataset", choices=("camvid", "dsec", "mvsec", "ddd17"), help="with --root and --split")
+    source.add_argument(
+        "--dataset",
+        choices=("camvid", "idd_lite", "cityscapes", "dsec", "mvsec", "ddd17"),
+        help="with --root and --split",
+    )
     source.add_argument("--bag", type=Path, help="a rosbag with images, events and ground-truth masks, read offline")
     parser.add_argument("--root", type=Path, metavar="DIR", help="the data set's folder")
     parser.add_argument("--split", help="a split by name, SPLIT-SEQUENCE (one left out), or one sequence")
     parser.add_argument(
         "--labels", type=Path, metavar="DIR", help="folder of pseudo-label PNGs (MVSEC has none itself)"
+    )
+    parser.add_argument(
+        "--drives", metavar="NAME,…", help="only these of camvid, idd_lite, cityscapes; 0/10: every tenth"
+    )
+    parser.add_argument(
+        "--classes",
+        choices=("own", "shared"),
+        default="own",
+        help="shared: masks and labels folded to what data sets have in common",
+    )
+    parser.add_argument(
+        "--frames", type=int, default=8, metavar="N", help="frames per sequence; 1: single pictures (%(default)s)"
     )
     parser.add_argument("--gt", default="/ground_truth/mask", metavar="TOPIC", help="labels in the bag (%(default)s)")
     parser.add_argument("--model", default="halsie_scene", help="a name in models/ or a path to a card (%(default)s)")
@@ -95,6 +111,9 @@ def _run_segmentation(args: argparse.Namespace) -> int:
             inputs=args.inputs,
             degradation=degradation,
             labels=args.labels,
+            drives=tuple(args.drives.split(",")) if args.drives else (),
+            frames=args.frames,
+            folded=args.classes == "shared",
             progress=sys.stderr.isatty(),
         )
     if args.report:

@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 
 from halsie_ros import __version__
-from halsie_ros.classes import CLASS_SETS, ClassSet, remap
+from halsie_ros.classes import CLASS_SETS, ClassSet, remap, shared
 from halsie_ros.errors import ParameterError
 from halsie_ros.evaluation.energy import Cost, energy_mj, graph_cost
 from halsie_ros.evaluation.metrics import bootstrap_miou, confusion, scores, scores_of_sums
@@ -49,18 +49,24 @@ class Judge:
     Args:
         card: the model's.
         labels: the data set's class set.
+        folded: True compares in the classes that data sets share, see `halsie_ros.classes.shared`.
 
     Raises:
         ParameterError: no mapping leads from one to the other.
     """
 
-    def __init__(self, card: ModelCard, labels: ClassSet):
+    def __init__(self, card: ModelCard, labels: ClassSet, *, folded: bool = False):
         model = class_set_of(card.classes)
         if model is None:
             raise ParameterError(f"{card.name}: its classes are none of {', '.join(CLASS_SETS)}: cannot be scored")
         self.classes, self.mapped = labels, None if model is labels else f"{model.name} and {labels.name}"
         self._mask = self._label = None
-        if model is not labels:
+        if folded:
+            self.classes = shared(labels)
+            self.mapped = self.classes.name
+            remap(np.zeros(1, np.uint8), model, self.classes)
+            self._mask, self._label = (model, self.classes), (labels, self.classes)
+        elif model is not labels:
             try:
                 remap(np.zeros(1, np.uint8), model, labels)
                 self._mask = (model, labels)

@@ -13,12 +13,14 @@ from typing import Any
 
 from halsie_ros.classes import ClassSet
 from halsie_ros.datasets.samples import Sample
-from halsie_ros.errors import ParameterError
+from halsie_ros.datasets.stills import cityscapes, idd
+from halsie_ros.datasets.stills.pictures import drives_named
+from halsie_ros.errors import DatasetError, ParameterError
 from halsie_ros.evaluation.degradations import Degradation
 from halsie_ros.evaluation.result import Judge, Recorder, usable_inputs
 from halsie_ros.segmentation.pipeline import SegmentationPipeline, State
 
-DATASETS = ("camvid", "dsec", "mvsec", "ddd17")
+DATASETS = ("camvid", "idd_lite", "cityscapes", "dsec", "mvsec", "ddd17")
 INPUTS = ("both", "frames", "events", "hold")
 FRAMES = 8
 """Frames of a sequence, the labelled one included, or fewer where fewer precede it; a blackout of N comes on top (our
@@ -26,7 +28,7 @@ choice)."""
 
 
 def open_samples(
-    dataset: str, root: Path, split: str, frames: int, labels: Path | None = None
+    dataset: str, root: Path, split: str, frames: int, labels: Path | None = None, drives: tuple[str, ...] = ()
 ) -> tuple[ClassSet, int, Iterator[Sample]]:
     """Class set, number (0 where it is not known beforehand) and samples of a split.
 
@@ -35,17 +37,30 @@ def open_samples(
         root: its folder.
         split: a split's name, as the data set's reader knows it.
         frames: frames per sample.
-        labels: folder of pseudo-labels, for MVSEC.
+        labels: folder of pseudo-labels, for MVSEC and (in place of gtFine) Cityscapes.
+        drives: only these, see `halsie_ros.datasets.stills.pictures.drives_named`; all for none.
 
     Raises:
         DatasetError: something of the data set is missing.
-        ParameterError: no such data set.
+        ParameterError: no such data set, or one whose drives are named by `split`.
     """
     if dataset == "camvid":
         from halsie_ros.datasets.recordings.camvid import CamVid
 
         camvid = CamVid(root, split)
-        return camvid.classes, len(camvid), (camvid.sample(index, frames=frames) for index in range(len(camvid)))
+        names = camvid.drives()
+        wanted = drives_named(sorted(set(names)), drives) if drives else set(names)
+        places = [index for index, name in enumerate(names) if name in wanted]
+        return camvid.classes, len(places), (camvid.sample(index, frames=frames) for index in places)
+    if dataset in ("idd_lite", "cityscapes"):
+        pictures = idd.load(root, split) if dataset == "idd_lite" else cityscapes.load(root, split, labels=labels)
+        pictures = pictures.only(*drives) if drives else pictures
+        if pictures.pictures[0].label is None:
+            raise DatasetError(f"{root}: split {split} has no labels: nothing to score")
+        chosen = (pictures.sample(index, frames=frames) for index in range(len(pictures)))
+        return pictures.classes, len(pictures), chosen
+    if drives:
+        raise ParameterError(f"--drives: {dataset} names its recordings by --split")
     if dataset in DATASETS:
         from halsie_ros.datasets.splits import split_samples
 
@@ -105,9 +120,15 @@ def evaluate(
     inputs: str = "both",
     degradation: Degradation | None = None,
     labels: Path | None = None,
+    drives: tuple[str, ...] = (),
+    frames: int = FRAMES,
+    folded: bool = False,
     progress: bool = False,
 ) -> tuple[dict[str, Any], Recorder]:
     """Evaluates a model on a split; gives the result for JSON and the recorder with its pictures.
+
+    Sequences have `frames` frames (1: single pictures, without any past), of `drives` only where some are named.
+    `folded` compares in the classes that data sets share.
 
     Samples that a blackout covers whole are left out whatever the inputs, so that figures compare: they have no frame
     and no mask to hold. The result counts them as `left_out`.
@@ -121,9 +142,9 @@ def evaluate(
         raise ParameterError(f"--inputs {inputs}: choose {', '.join(INPUTS)}")
     inputs = usable_inputs(pipeline.card, inputs)
     degradation = degradation or Degradation()
-    frames = FRAMES + degradation.count
-    classes, count, samples = open_samples(dataset, root, split, frames, labels)
-    recorder = Recorder(pipeline.card, Judge(pipeline.card, classes))
+    frames += degradation.count
+    classes, count, samples = open_samples(dataset, root, split, frames, labels, drives)
+    recorder = Recorder(pipeline.card, Judge(pipeline.card, classes, folded=folded))
     left_out = 0
     for number, sample in enumerate(_warmed(pipeline, samples), 1):
         if len(sample) > degradation.count:
@@ -142,6 +163,8 @@ def evaluate(
     about = {
         "dataset": dataset,
         "split": split,
+        **({"drives": list(drives)} if drives else {}),
+        "class_set": recorder.judge.classes.name,
         "inputs": inputs,
         "degrade": str(degradation),
         "restoration": pipeline.restoration and inputs in ("both", "hold"),

@@ -3,11 +3,12 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from halsie_ros.classes import CAMVID_11, DDD17_6, DSEC_11
+from halsie_ros.classes import CAMVID_11, DDD17_6, DSEC_11, IDD_LITE_7
 from halsie_ros.cli.main import main
 from halsie_ros.datasets.recordings.camvid import CamVid
-from halsie_ros.errors import ParameterError
+from halsie_ros.errors import DatasetError, ParameterError
 from halsie_ros.evaluation import segmentation
 from halsie_ros.evaluation.degradations import Degradation
 from halsie_ros.evaluation.result import Judge, Recorder, summary, usable_inputs
@@ -175,3 +176,49 @@ def test_a_wrong_command_is_one_line(camvid_root, capsys):
     assert capsys.readouterr().err == "halsie evaluate: --dataset camvid: needs --root DIR and --split SPLIT\n"
     assert main(["evaluate", "segmentation", "--dataset", "camvid", "--root", str(camvid_root), "--split", "x"]) == 1
     assert "no such split" in capsys.readouterr().err
+
+
+def test_models_and_labels_meet_in_the_classes_they_share(pipeline):
+    card = dataclasses.replace(pipeline.card, classes=DSEC_11.names)
+    judge = Judge(card, CAMVID_11, folded=True)
+    assert judge.classes.names[:2] == ("person", "vehicle")
+    wall, bicyclist = DSEC_11.names.index("wall"), CAMVID_11.names.index("bicyclist")
+    assert judge.classes.names[judge.mask(np.array([wall], np.uint8))[0]] == "building"
+    assert judge.classes.names[judge.label(np.array([bicyclist], np.uint8))[0]] == "person"
+    assert Judge(card, IDD_LITE_7, folded=True).classes is IDD_LITE_7
+
+
+@pytest.fixture
+def idd_lite(tmp_path):
+    random = np.random.default_rng(1)
+    for drive in ("1", "2"):
+        for part, end, high, channels in (("leftImg8bit", "_image.jpg", 256, [3]), ("gtFine", "_label.png", 7, [])):
+            shape = (32, 32, *channels)
+            path = tmp_path / part / "train" / drive / f"f{end}"
+            path.parent.mkdir(parents=True)
+            Image.fromarray(random.integers(0, high, shape).astype(np.uint8)).save(path)
+    return tmp_path
+
+
+def test_coarse_labels_are_scored_in_their_own_classes_drive_by_drive(pipeline, idd_lite, capsys):
+    common = ["evaluate", "segmentation", "--dataset", "idd_lite", "--root", str(idd_lite), "--split", "train"]
+    common += ["--model", str(pipeline.card.path), "--classes", "shared", "--frames", "1", "--json", "-"]
+    assert main(common) == 0
+    both = json.loads(capsys.readouterr().out)
+    assert main([*common, "--drives", "2"]) == 0
+    one = json.loads(capsys.readouterr().out)
+    assert (both["frames"], one["frames"], one["drives"]) == (2, 1, ["2"])
+    assert tuple(both["per_class"]) == IDD_LITE_7.names and both["class_set"] == "idd_lite_7"
+    assert main([*common, "--drives", "3"]) == 1
+    assert "no drive 3: there are 1, 2" in capsys.readouterr().err
+
+
+def test_pictures_without_labels_cannot_be_scored(pipeline, idd_lite):
+    (idd_lite / "leftImg8bit/train").rename(idd_lite / "leftImg8bit/test")
+    with pytest.raises(DatasetError, match="split test has no labels"):
+        evaluate(pipeline, "idd_lite", idd_lite, "test")
+
+
+def test_recordings_of_event_data_sets_are_named_by_their_split(pipeline, tmp_path):
+    with pytest.raises(ParameterError, match="dsec names its recordings by --split"):
+        evaluate(pipeline, "dsec", tmp_path, "train", drives=("a",))

@@ -22,6 +22,7 @@ from halsie_ros.classes import CAMVID_11
 from halsie_ros.datasets.approach import Clip, approach, follow
 from halsie_ros.datasets.base import IGNORE, Sequence, read_image, require
 from halsie_ros.datasets.samples import Sample
+from halsie_ros.datasets.stills.pictures import Picture, Pictures, id_table
 from halsie_ros.errors import DatasetError, ParameterError
 from halsie_ros.events import Events
 from halsie_ros.pictures.srgb import to_luminance
@@ -105,6 +106,16 @@ class CamVid:
         """The label, (H, W) uint8: 0 to 10, 255 where the file says void (11) or anything else."""
         mask = read_image(self.files[index][1], "P")
         return np.where(mask < len(self.classes), mask, IGNORE).astype(np.uint8)
+
+    def drives(self) -> list[str]:
+        """The recording that each picture is of, by its name: 0001TP, 0006R0, 0016E5, Seq05VD."""
+        return [re.split(r"_f?\d", name)[0] for name in self.names]
+
+    def pictures(self) -> Pictures:
+        """The same pictures without video around them."""
+        ids = {value: value for value in range(len(self.classes))}
+        named = zip(self.names, self.drives(), self.files, strict=True)
+        return Pictures([Picture(name, drive, *files) for name, drive, files in named], self.classes, id_table(ids))
 
     def _pair(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         image, label = self.image(index), self.label(index)

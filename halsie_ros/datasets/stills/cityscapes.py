@@ -25,13 +25,13 @@ TRAIN_IDS = {
 """trainId of each labelId that counts (cityscapesScripts, helpers/labels.py)."""
 
 
-def load(root: str | Path, split: str = "train", *, labels: str | Path = "gtFine", video: bool = False) -> Pictures:
+def load(root: str | Path, split: str = "train", *, labels: str | Path | None = None, video: bool = False) -> Pictures:
     """A split of Cityscapes; a drive is a sequence, ``<city>_<sequence>``.
 
     Args:
         root: folder with ``leftImg8bit`` or ``leftImg8bit_sequence``.
         split: "train", "val" or "test".
-        labels: folder of the labels, relative to `root` or absolute.
+        labels: folder of the labels, as it is or relative to `root`; None is gtFine.
         video: True gives every frame, with a label or without; False those that have a label.
 
     Raises:
@@ -41,7 +41,9 @@ def load(root: str | Path, split: str = "train", *, labels: str | Path = "gtFine
     folders = [root / name / split for name in IMAGE_FOLDERS if (root / name / split).is_dir()]
     if not folders:
         raise DatasetError(f"{root}: neither {IMAGE_FOLDERS[0]}/{split} nor {IMAGE_FOLDERS[1]}/{split} in it")
-    labelled = require(root / labels / split, f"labels of split {split}, <city>/*_labelIds.png")
+    if labels is None or not Path(labels).is_dir():
+        labels = root / (labels or "gtFine")
+    labelled = require(Path(labels) / split, f"labels of split {split}, <city>/*_labelIds.png")
     by_frame = {_frame(path): path for path in sorted(labelled.glob("*/*_labelIds.png"))}
     pictures: dict[str, Picture] = {}
     for folder in folders:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Sequence as Many
 from dataclasses import dataclass
@@ -56,20 +57,19 @@ class Pictures:
         """Names of the drives, sorted."""
         return tuple(sorted({picture.drive for picture in self.pictures}))
 
-    def only(self, *drives: str) -> Pictures:
-        """The pictures of some drives."""
-        return self._chosen(drives, True)
+    def only(self, *names: str) -> Pictures:
+        """The pictures of some drives; for the names see `drives_named`."""
+        return self._chosen(names, True)
 
-    def without(self, *drives: str) -> Pictures:
+    def without(self, *names: str) -> Pictures:
         """The pictures of all other drives."""
-        return self._chosen(drives, False)
+        return self._chosen(names, False)
 
-    def _chosen(self, drives: tuple[str, ...], wanted: bool) -> Pictures:
-        if unknown := sorted(set(drives) - set(self.drives)):
-            raise DatasetError(f"no drive {', '.join(unknown)}: there are {', '.join(self.drives[:12])} …")
+    def _chosen(self, names: Many[str], wanted: bool) -> Pictures:
+        drives = drives_named(self.drives, names)
         kept = [picture for picture in self.pictures if (picture.drive in drives) == wanted]
         if not kept:
-            raise DatasetError(f"drives {', '.join(drives)} are all there are: nothing is left")
+            raise DatasetError(f"drives {', '.join(names)} are all there are: nothing is left")
         return Pictures(kept, self.classes, self._table)
 
     def image(self, index: int) -> np.ndarray:
@@ -119,6 +119,31 @@ class Pictures:
             labelled=(clip.labels != IGNORE).any((1, 2)),
             motion_px=clip.motion_px,
         )
+
+
+def drives_named(drives: Many[str], names: Many[str]) -> set[str]:
+    """The drives that names stand for.
+
+    Args:
+        drives: all there are, sorted.
+        names: a drive's name; one that ends in ``*`` stands for all that begin so, ``3/10`` for every tenth drive from
+            the one at place 3 on.
+
+    Raises:
+        DatasetError: a name stands for none.
+    """
+    found: set[str] = set()
+    for name in names:
+        part = re.fullmatch(r"(\d+)/([1-9]\d*)", name)
+        if part:
+            chosen = set(drives[int(part[1]) :: int(part[2])])
+        else:
+            chosen = {one for one in drives if one == name or (name.endswith("*") and one.startswith(name[:-1]))}
+        if not chosen:
+            known = ", ".join(drives[:12]) + (" …" if len(drives) > 12 else "")
+            raise DatasetError(f"no drive {name}: there are {known}; or give e.g. 0/10 for every tenth")
+        found |= chosen
+    return found
 
 
 def id_table(ids: dict[int, int]) -> np.ndarray:
