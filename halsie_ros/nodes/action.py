@@ -54,6 +54,10 @@ class ActionNode(ManagedNode):
         _warm_up(self._pipeline)
         return ActionOutput(self, self._pipeline.classes, settings["output_reliability"])
 
+    def unload(self) -> None:
+        """Frees the model."""
+        self.__dict__.pop("_pipeline", None)
+
     def start_stream(self) -> ActionStream:
         """Subscribes and starts the worker."""
         return ActionStream(self, self._pipeline, self._output, self.settings)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+import itertools
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from lifecycle_msgs.srv import ChangeState
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState, TransitionCallbackReturn
+from rclpy.publisher import Publisher
+from rclpy.subscription import Subscription
 
 from halsie_ros.errors import HalsieError
 from halsie_ros.inference.cards import ModelCard
@@ -50,12 +56,12 @@ class ManagedNode(LifecycleNode):
 
     def __init__(self, name: str, parameters: Sequence[Parameter]) -> None:
         super().__init__(name)
-        self.settings = Parameters(self, (AUTOSTART, *parameters), lambda changed: self._retime())
+        self._survive_wrong_transitions()
         self._error: HalsieError | None = None
         self._output: Output | None = None
         self._stream: Stream | None = None
         self._diagnostics: DiagnosticsPublisher | None = None
-        self.check_settings()
+        self.settings = Parameters(self, (AUTOSTART, *parameters), changed=self._retime, check=self.check_settings)
         if self.settings["autostart"]:
             for trigger in (self.trigger_configure, self.trigger_activate):
                 if trigger() != TransitionCallbackReturn.SUCCESS:
@@ -64,8 +70,8 @@ class ManagedNode(LifecycleNode):
 
     # What a node adds
 
-    def check_settings(self) -> None:
-        """Refuses parameters that contradict each other, even before the node is configured."""
+    def check_settings(self, settings: Mapping[str, Any]) -> None:
+        """Refuses parameters that contradict each other, at the start and whenever some change."""
 
     def load(self) -> Output:
         """Loads the model and makes the output topics; raises HalsieError."""
@@ -75,27 +81,18 @@ class ManagedNode(LifecycleNode):
         """Subscribes and starts to work."""
         raise NotImplementedError
 
+    def unload(self) -> None:
+        """Lets go of what `load` has loaded."""
+
     # Lifecycle
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads the model and makes the output topics."""
-        try:
-            self._output = self.load()
-        except HalsieError as error:
-            self._error = error
-            if not self.settings["autostart"]:  # otherwise it is the process's last word
-                self.get_logger().error(str(error))
-            return TransitionCallbackReturn.FAILURE
-        self._diagnostics = DiagnosticsPublisher(self, self._statuses)
-        return TransitionCallbackReturn.SUCCESS
+        return self._attempt("configure", state, self._configure)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Starts the stream with a fresh state."""
-        super().on_activate(state)
-        if self._output is not None:
-            self._output.publish_labels()
-        self._stream = self.start_stream()
-        return TransitionCallbackReturn.SUCCESS
+        return self._attempt("activate", state, lambda: self._activate(state))
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Ends the stream."""
@@ -109,16 +106,90 @@ class ManagedNode(LifecycleNode):
             if part is not None:
                 part.stop()
         self._diagnostics = self._output = None
+        self.unload()
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """As cleanup."""
         return self.on_cleanup(state)
 
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """After an unforeseen error in a transition: back to the unconfigured state, from where all can begin anew."""
+        self.get_logger().error(f"{self.get_name()} is unconfigured again after an error: see the lines above")
+        return self.on_cleanup(state)
+
     def destroy_node(self) -> None:
         """Ends the worker first: it publishes."""
         self._stop()
         super().destroy_node()
+
+    def _survive_wrong_transitions(self) -> None:
+        """A transition that the state does not know is refused; rclpy itself would end the process for it."""
+        service = next(service for service in self.services if service.srv_type is ChangeState)
+        change = service.callback
+
+        def answer(request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
+            try:
+                return change(request, response)
+            except rclpy_implementation.RCLError as error:
+                self.get_logger().error(f"transition {request.transition.id} refused: {error}")
+                response.success = False
+                return response
+
+        service.callback = answer
+
+    def _configure(self) -> None:
+        self._output = self.load()
+        self._diagnostics = DiagnosticsPublisher(self, self._statuses)
+
+    def _activate(self, state: LifecycleState) -> None:
+        super().on_activate(state)
+        if self._output is not None:
+            self._output.publish_labels()
+        self._stream = self.start_stream()
+
+    def _attempt(self, what: str, state: LifecycleState, step: Callable[[], None]) -> TransitionCallbackReturn:
+        """A step of the lifecycle that says why it failed, and then leaves nothing behind.
+
+        What is wrong with parameters, files or topics fails the transition, which may be tried again; an error that
+        nobody foresaw is shown in full and ends in `on_error`.
+        """
+        self._error = None
+        before = set(self._endpoints())
+        try:
+            step()
+            return TransitionCallbackReturn.SUCCESS
+        except HalsieError as error:
+            self._error, result = error, TransitionCallbackReturn.FAILURE
+            if not self.settings["autostart"]:  # otherwise it is the process's last word
+                self.get_logger().error(f"cannot {what}: {error}")
+        except Exception as error:
+            result = TransitionCallbackReturn.ERROR
+            self._error = HalsieError(f"{self.get_name()} cannot {what}: {type(error).__name__}: {error}")
+            self.get_logger().error(f"cannot {what}:\n{traceback.format_exc()}")
+        self._stop()
+        for endpoint in set(self._endpoints()) - before:
+            self._destroy(endpoint)
+        if what == "configure":
+            self._diagnostics = self._output = None
+            self.unload()
+        else:
+            super().on_deactivate(state)
+        return result
+
+    def _endpoints(self) -> Iterator[Any]:
+        return itertools.chain(self.publishers, self.subscriptions, self.timers)
+
+    def _destroy(self, endpoint: Any) -> None:
+        """Takes away whatever a step had made before it failed."""
+        if isinstance(endpoint, LifecyclePublisher):
+            self.destroy_lifecycle_publisher(endpoint)
+        elif isinstance(endpoint, Publisher):
+            self.destroy_publisher(endpoint)
+        elif isinstance(endpoint, Subscription):
+            self.destroy_subscription(endpoint)
+        else:
+            self.destroy_timer(endpoint)
 
     def name_licence(self, card: ModelCard) -> None:
         """Says once, when it is loaded, that a model is not for commercial use."""
@@ -132,7 +203,10 @@ class ManagedNode(LifecycleNode):
 
     def _retime(self) -> None:
         if self._stream is not None:
-            self._stream.retime()
+            try:
+                self._stream.retime()
+            except Exception as error:  # rclpy would end the process for it, and the values have been taken
+                self.get_logger().error(f"changed parameters cannot be used: {type(error).__name__}: {error}")
 
     def _statuses(self) -> list[DiagnosticStatus]:
         if self._stream is None:

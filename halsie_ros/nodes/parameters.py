@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,9 +44,13 @@ class Parameter:
     def convert(self, value: Any) -> Any:
         """The value in the parameter's type (an int will do for a float); raises ParameterError in one line."""
         wanted = type(self.default)
+        if (
+            wanted is list and value is None
+        ):  # what rcl makes of `[]` in a parameter file, as `ros2 param dump` writes it
+            value = []
         if wanted is float and type(value) is int:
             value = float(value)
-        if wanted is list and value is not None and not isinstance(value, (str, bytes)) and hasattr(value, "__len__"):
+        if wanted is list and not isinstance(value, (str, bytes)) and hasattr(value, "__len__"):
             return self._convert_list(value)
         if type(value) is not wanted:
             raise self._error(value, f"a value of type {wanted.__name__}")
@@ -65,11 +70,17 @@ class Parameter:
     def _error(self, value: Any, remedy: str) -> ParameterError:
         return ParameterError(f"parameter {self.name} is {value}: give {remedy}")
 
+    @property
+    def ros_type(self) -> RosParameter.Type:
+        """The type that ROS holds the parameter to."""
+        # Not asked of the default: rclpy takes an empty list for one of bytes.
+        types = RosParameter.Type
+        return types.DOUBLE_ARRAY if isinstance(self.default, list) else types.from_parameter_value(self.default)
+
     def descriptor(self) -> ParameterDescriptor:
         """What ROS tells about the parameter."""
         text = self.description + (f" One of: {', '.join(self.choices)}." if self.choices else "")
-        # Dynamic typing, so that 100 will do for 100.0; convert() holds the type.
-        message = ParameterDescriptor(description=text, read_only=self.read_only, dynamic_typing=True)
+        message = ParameterDescriptor(description=text, read_only=self.read_only)
         if self.low is not None and self.high is not None:
             if isinstance(self.default, float):
                 limits = FloatingPointRange(from_value=float(self.low), to_value=float(self.high))
@@ -79,32 +90,40 @@ class Parameter:
         return message
 
 
-class Parameters:
-    """The values of a node's parameters, checked when it starts and whenever one changes.
+class Parameters(Mapping[str, Any]):
+    """The values of a node's parameters, checked when it starts and whenever some change.
 
     Args:
         node: whose parameters they are.
         declared: what to declare.
-        changed: called with the name of each parameter that was changed while the node runs.
+        changed: called after each change, when all values of it are in place.
+        check: refuses values that contradict each other by a ParameterError; called with all values as they would be.
 
     Raises:
-        ParameterError: a value that cannot work, or a name that looks like a slip of the pen.
+        ParameterError: a value that cannot work.
     """
 
-    def __init__(self, node: Node, declared: Sequence[Parameter], changed: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        node: Node,
+        declared: Sequence[Parameter],
+        changed: Callable[[], None] = lambda: None,
+        check: Callable[[Mapping[str, Any]], None] = lambda values: None,
+    ) -> None:
         self._declared = {parameter.name: parameter for parameter in declared}
-        self._values: dict[str, Any] = {}
+        self._check_together = check
         self._changed = changed
         given = {name: override.value for name, override in node._parameter_overrides.items()}
+        # Checked before rclpy sees them: its own messages do not say what would be right.
+        self._values = {
+            parameter.name: parameter.convert(given[parameter.name]) if parameter.name in given else parameter.default
+            for parameter in declared
+        }
+        check(self._values)
         for parameter in declared:
-            # Checked before rclpy sees it: its own messages do not say what would be right.
-            value = parameter.convert(given.get(parameter.name, parameter.default)) if parameter.name in given else None
-            try:
-                node.declare_parameter(parameter.name, _ros_value(parameter.default), parameter.descriptor())
-            except ParameterException as error:
-                raise ParameterError(f"parameter {parameter.name} cannot be declared: {error}") from error
-            self._values[parameter.name] = parameter.default if value is None else value
+            _declare(node, parameter, self._values[parameter.name])
         self._name_strangers(node, given)
+        node.add_pre_set_parameters_callback(self._in_our_types)
         node.add_on_set_parameters_callback(self._check)
         node.add_post_set_parameters_callback(self._store)
 
@@ -114,32 +133,66 @@ class Parameters:
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 
-    def _name_strangers(self, node: Node, given: dict[str, Any]) -> None:
-        """Refuses a misspelt name; another node's name in a shared file is only mentioned."""
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def _name_strangers(self, node: Node, given: Mapping[str, Any]) -> None:
+        """Mentions what is not ours: a file's wildcards reach every node, so only a likely misspelling is a warning."""
+        strangers = []
         for name in given:
             if node.has_parameter(name) or name.startswith("qos_overrides"):
                 continue
             close = difflib.get_close_matches(name, self._declared, n=1, cutoff=0.7)
             if close:
-                raise ParameterError(f"parameter {name} is not known to {node.get_name()}: did you mean {close[0]}?")
-            node.get_logger().warning(f"parameter {name} is not known to {node.get_name()}: ignored")
+                node.get_logger().warning(
+                    f"parameter {name} is not known to {node.get_name()} and ignored: did you mean {close[0]}?"
+                )
+            else:
+                strangers.append(name)
+        if strangers:
+            names = ", ".join(sorted(strangers))
+            node.get_logger().info(f"parameters that {node.get_name()} does not know are ignored: {names}")
+
+    def _in_our_types(self, parameters: list[RosParameter]) -> list[RosParameter]:
+        """The same, whole numbers turned into floats where the parameter is one, so that it stays one."""
+        converted = []
+        for parameter in parameters:
+            ours = self._declared.get(parameter.name)
+            if ours is not None:
+                with contextlib.suppress(ParameterError):  # refused, with the reason, by `_check` or by rclpy
+                    parameter = RosParameter(parameter.name, ours.ros_type, ours.convert(parameter.value))
+            converted.append(parameter)
+        return converted
 
     def _check(self, parameters: list[RosParameter]) -> SetParametersResult:
         try:
-            for parameter in parameters:
-                if parameter.name in self._declared:
-                    self._declared[parameter.name].convert(parameter.value)
+            self._check_together(self._values | self._ours(parameters))
         except ParameterError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
     def _store(self, parameters: list[RosParameter]) -> None:
-        for parameter in parameters:
-            if parameter.name in self._declared:
-                self._values[parameter.name] = self._declared[parameter.name].convert(parameter.value)
-                if self._changed:
-                    self._changed(parameter.name)
+        ours = self._ours(parameters)
+        self._values |= ours
+        if ours:
+            self._changed()
+
+    def _ours(self, parameters: list[RosParameter]) -> dict[str, Any]:
+        return {p.name: self._declared[p.name].convert(p.value) for p in parameters if p.name in self._declared}
 
 
-def _ros_value(default: Any) -> Any:
-    return [float(value) for value in default] if isinstance(default, list) else default
+def _declare(node: Node, parameter: Parameter, value: Any) -> None:
+    """Declares with a fixed type; by way of a writable descriptor, for an empty list cannot be a default in rclpy."""
+    descriptor = parameter.descriptor()
+    try:
+        if isinstance(value, list):
+            writable = parameter.descriptor()
+            writable.read_only = False
+            node.declare_parameter(parameter.name, parameter.ros_type, writable, ignore_override=True)
+            node.set_parameters([RosParameter(parameter.name, parameter.ros_type, value)])
+            descriptor.type = parameter.ros_type.value
+            node.set_descriptor(parameter.name, descriptor)
+        else:
+            node.declare_parameter(parameter.name, value, descriptor, ignore_override=True)
+    except ParameterException as error:
+        raise ParameterError(f"parameter {parameter.name} cannot be declared: {error}") from error

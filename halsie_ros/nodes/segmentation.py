@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -54,9 +56,9 @@ class SegmentationNode(ManagedNode):
     def __init__(self) -> None:
         super().__init__("segmentation", PARAMETERS)
 
-    def check_settings(self) -> None:
+    def check_settings(self, settings: Mapping[str, Any]) -> None:
         """Refuses times that contradict each other."""
-        stream_timing(self.settings)
+        stream_timing(settings)
 
     def load(self) -> SegmentationOutput:
         """Loads the model and makes the output topics."""
@@ -71,6 +73,10 @@ class SegmentationNode(ManagedNode):
         self.name_licence(self._pipeline.card)
         _warm_up(self._pipeline)
         return output
+
+    def unload(self) -> None:
+        """Frees the model."""
+        self.__dict__.pop("_pipeline", None)
 
     def start_stream(self) -> SegmentationStream:
         """Subscribes and starts the worker."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ from halsie_ros.segmentation.synchronizer import Choice, Step, Synchronizer, Tim
 _RAW, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 
 
-def stream_timing(settings: Parameters, window_us: int = 50_000) -> Timing:
+def stream_timing(settings: Mapping[str, Any], window_us: int = 50_000) -> Timing:
     """The synchroniser's rules from the node's parameters; raises ParameterError where they contradict each other."""
     return Timing(window_us, settings["max_wait_ms"], settings["timeout_ms"], settings["mask_rate_hz"])
 

@@ -59,29 +59,105 @@ def test_a_whole_number_will_do_for_a_fraction(node):
         ({"threads": True}, "parameter threads is True: give a value of type int"),
         ({"mode": "homografy"}, "parameter mode is 'homografy': give one of identity, resize"),
         ({"matrix": [1.0, 2.0]}, r"parameter matrix is \[1.0, 2.0\]: give 0 or 9 finite numbers"),
-        ({"rate": 3.0}, "parameter rate is not known to probe: did you mean rate_hz?"),
     ],
 )
-def test_a_bad_value_or_name_is_refused_at_start(node, given, said):
+def test_a_bad_value_is_refused_at_start(node, given, said):
     with pytest.raises(ParameterError, match=said):
         Parameters(node(**given), DECLARED)
 
 
-def test_a_stranger_in_a_shared_file_is_no_error(node):
-    assert Parameters(node(camera_serial="1234"), DECLARED)["rate_hz"] == 5.0
+class Ear:
+    """Takes a node's log lines."""
+
+    def __init__(self, node):
+        self.lines = {"info": [], "warning": []}
+        self._logger = node.get_logger()
+        node.get_logger = lambda: self
+
+    def info(self, text):
+        self.lines["info"].append(text)
+
+    def warning(self, text):
+        self.lines["warning"].append(text)
+
+
+def test_strangers_in_a_shared_file_are_mentioned_and_a_misspelling_is_a_warning_with_the_right_name(node):
+    probe = node(camera_serial="1234", frame_rate="fast", rate=3.0)
+    ear = Ear(probe)
+    assert Parameters(probe, DECLARED)["rate_hz"] == 5.0
+    assert ear.lines == {
+        "info": ["parameters that probe does not know are ignored: camera_serial, frame_rate"],
+        "warning": ["parameter rate is not known to probe and ignored: did you mean rate_hz?"],
+    }
 
 
 def test_a_bad_value_is_refused_at_run_time_and_a_good_one_taken(node):
     probe = node()
     changed = []
-    values = Parameters(probe, DECLARED, changed.append)
+    values = Parameters(probe, DECLARED, lambda: changed.append(values["rate_hz"]))
     results = probe.set_parameters(
         [RosParameter("rate_hz", value=101.0), RosParameter("threads", value=2), RosParameter("rate_hz", value=7)]
     )
     assert [result.successful for result in results] == [False, False, True]
     assert "rate_hz" in results[0].reason and "threads" in results[1].reason
     assert values["rate_hz"] == 7.0 and values["threads"] == 1
-    assert changed == ["rate_hz"]
+    assert changed == [7.0]
+
+
+def slower_than_ten(values):
+    if values["rate_hz"] > 10 and values["mode"] == "identity":
+        raise ParameterError(f"parameter rate_hz is {values['rate_hz']:g}: give at most 10 with mode identity")
+
+
+def test_a_conflict_is_refused_with_its_reason_whichever_parameter_comes_first(node):
+    for first, second in (("rate_hz", 20.0), ("mode", "identity")), (("mode", "identity"), ("rate_hz", 20.0)):
+        probe = node()
+        changed = []
+        values = Parameters(probe, DECLARED, lambda changed=changed: changed.append(1), slower_than_ten)
+        one, two = RosParameter(*first[:1], value=first[1]), RosParameter(*second[:1], value=second[1])
+        results = probe.set_parameters([one, two])
+        assert [result.successful for result in results] == [True, False]
+        assert results[1].reason == "parameter rate_hz is 20: give at most 10 with mode identity"
+        assert values[second[0]] == {"rate_hz": 5.0, "mode": "resize"}[second[0]]
+        assert probe.get_parameter(second[0]).value == values[second[0]]
+        assert changed == [1]
+
+
+def test_an_atomic_call_is_judged_as_a_whole(node):
+    probe = node(rate_hz=20.0)
+    values = Parameters(probe, DECLARED, check=slower_than_ten)
+    refused = [RosParameter("rate_hz", value=30.0), RosParameter("mode", value="identity")]
+    assert not probe.set_parameters_atomically(refused).successful
+    assert (values["rate_hz"], values["mode"]) == (20.0, "resize")
+    taken = [RosParameter("mode", value="identity"), RosParameter("rate_hz", value=5.0)]
+    assert probe.set_parameters_atomically(taken).successful
+    assert (values["rate_hz"], values["mode"]) == (5.0, "identity")
+
+
+def test_values_that_contradict_each_other_are_refused_at_start(node):
+    with pytest.raises(ParameterError, match="give at most 10 with mode identity"):
+        Parameters(node(rate_hz=20.0, mode="identity"), DECLARED, check=slower_than_ten)
+
+
+def test_a_whole_number_does_not_change_the_type_of_a_float(node):
+    probe = node(rate_hz=50)
+    Parameters(probe, DECLARED)
+    assert probe.get_parameter("rate_hz").type_ == RosParameter.Type.DOUBLE
+    assert probe.set_parameters([RosParameter("rate_hz", value=25)])[0].successful
+    assert probe.get_parameter("rate_hz").type_ == RosParameter.Type.DOUBLE
+    assert probe.get_parameter("rate_hz").value == 25.0
+    assert not probe.set_parameters([RosParameter("rate_hz", value="fast")])[0].successful
+    assert not probe.set_parameters([RosParameter("rate_hz")])[0].successful
+    assert probe.get_parameter("rate_hz").value == 25.0
+
+
+@pytest.mark.parametrize("given", [{}, {"matrix": None}, {"matrix": []}, {"matrix": [1] + 8 * [0]}])
+def test_a_matrix_is_a_list_of_doubles_also_when_it_is_empty(node, given):
+    probe = node(**given)
+    values = Parameters(probe, DECLARED)
+    assert values["matrix"] == [float(v) for v in given.get("matrix") or []]
+    assert probe.describe_parameter("matrix").type == RosParameter.Type.DOUBLE_ARRAY.value
+    assert probe.get_parameter("matrix").type_ == RosParameter.Type.DOUBLE_ARRAY
 
 
 def test_descriptions_and_ranges_are_told(node):
