@@ -9,6 +9,7 @@ import numpy as np
 
 from halsie_ros.errors import CodecError
 from halsie_ros.wire.definitions import typestore
+from halsie_ros.wire.stamps import ns_to_stamp
 
 STAMP_BYTES = 12
 """The serialization's 4 bytes and a stamp: the beginning of a message with a header."""
@@ -31,7 +32,7 @@ def header(stamp_ns: int, frame_id: str) -> Any:
 
 def time_of(stamp_ns: int) -> Any:
     """builtin_interfaces/Time."""
-    seconds, nanoseconds = divmod(int(stamp_ns), 1_000_000_000)
+    seconds, nanoseconds = ns_to_stamp(stamp_ns)
     return message("builtin_interfaces/msg/Time", sec=seconds, nanosec=nanoseconds)
 
 
@@ -171,16 +172,3 @@ def ffmpeg_packet(
 def text(value: str) -> bytes:
     """std_msgs/String."""
     return serialize("std_msgs/msg/String", data=value)
-
-
-def stamp_ns_of(payload: bytes | memoryview) -> int:
-    """header.stamp in ns of a CDR message that begins with a std_msgs/Header (or a Time); decodes nothing else.
-
-    Raises:
-        CodecError: the message is too short to hold a stamp.
-    """
-    if len(payload) < STAMP_BYTES:
-        raise CodecError(f"a message of {len(payload)} bytes holds no stamp: it is cut short")
-    order = "<" if payload[1] & 1 else ">"
-    seconds = int(np.frombuffer(payload, f"{order}i4", 1, 4)[0])
-    return seconds * 1_000_000_000 + int(np.frombuffer(payload, f"{order}u4", 1, 8)[0])

@@ -10,8 +10,9 @@ from typing import Any
 from halsie_ros.bags.metadata import read_metadata
 from halsie_ros.errors import BagError
 from halsie_ros.wire.definitions import URI_CHARACTERS, typestore
+from halsie_ros.wire.stamps import SECOND_NS
 
-_FIRST_LOOK_NS = 1_000_000_000
+_FIRST_LOOK_NS = SECOND_NS
 _MEND = ": copy it again, or run `ros2 bag reindex` where metadata.yaml was edited"
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from halsie_ros.bags.messages import stamp_ns_of
 from halsie_ros.bags.reader import BagReader, open_bag
 from halsie_ros.errors import BagError, CodecError
 from halsie_ros.events import Events
@@ -15,6 +14,8 @@ from halsie_ros.events.clock import SensorClock
 from halsie_ros.events.messages import MESSAGE_TYPES, EventTopicDecoder
 from halsie_ros.pictures.image_message import ImageConverter
 from halsie_ros.wire.definitions import CLASSIFICATION, COMPRESSED_IMAGE, COMPRESSED_VIDEO, FFMPEG_PACKET, IMAGE
+from halsie_ros.wire.layout import stamp_ns_of
+from halsie_ros.wire.stamps import stamp_to_ns
 
 TRUTH_TOPIC = "/ground_truth/mask"
 ACTION_TRUTH_TOPIC = "/ground_truth/action"
@@ -115,7 +116,7 @@ class Recording:
                 except (BagError, CodecError):
                     self.bad_messages += 1
                     continue
-                yield message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec, picture
+                yield stamp_to_ns(message.header.stamp), picture
 
     def events(self) -> Iterator[Events]:
         """The events message by message, times in microseconds of the host's clock, as the node would map them."""

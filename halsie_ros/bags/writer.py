@@ -14,11 +14,12 @@ from typing import Any
 
 from halsie_ros.errors import BagError, CodecError
 from halsie_ros.wire.definitions import URI_CHARACTERS, typestore
+from halsie_ros.wire.stamps import SECOND_NS
 
 STORAGES = ("mcap", "sqlite3")
 SORT_WITHIN_NS = 1_000_000
 """Messages may come this much out of order and are sorted; later ones are refused and counted."""
-STAMP_LIMIT_NS = (1 << 31) * 1_000_000_000
+STAMP_LIMIT_NS = (1 << 31) * SECOND_NS
 """builtin_interfaces/Time holds signed 32-bit seconds."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

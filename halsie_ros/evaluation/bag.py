@@ -27,6 +27,7 @@ from halsie_ros.geometry.registration import Registration
 from halsie_ros.pictures.image_message import ImageConverter
 from halsie_ros.segmentation.pipeline import SegmentationPipeline, State
 from halsie_ros.wire.definitions import COMPRESSED_IMAGE, IMAGE, LABEL_INFO
+from halsie_ros.wire.stamps import stamp_to_ns
 
 PATIENCE_NS = 500_000_000
 """A frame waits for its events no longer than this, in the bag's own log time."""
@@ -147,7 +148,7 @@ class _Run:
                 self._take_events(payload, log_ns)
             else:
                 message = self._bag.deserialize(topic, payload)
-                stamp_ns = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+                stamp_ns = stamp_to_ns(message.header.stamp)
                 pixels = self._converter.convert(message)
                 if topic == self._ground_truth:
                     self._score(self.pairing.add_label(stamp_ns, pixels), stamp_ns)

@@ -16,6 +16,7 @@ import numpy as np
 from halsie_ros.errors import ParameterError
 from halsie_ros.events.events import Events
 from halsie_ros.events.messages import EventBatch
+from halsie_ros.wire.stamps import SECOND_NS
 
 _BUCKET_US = 250_000
 _BUCKETS = 64
@@ -25,7 +26,7 @@ _MAX_DRIFT = 300e-6
 #: How fast the offset in use may follow the estimate, per sensor time: times of successive packets keep their order.
 _SLEW = 0.05
 #: Stamps nearer to the first one than this, after a jump back, mean that a recording starts again.
-_LOOP_NS = 1_000_000_000
+_LOOP_NS = SECOND_NS
 
 
 class Jump(Enum):
@@ -147,7 +148,7 @@ class SensorClock:
         if excess > limit:
             # A stalled bus delays some packets, a clock that was set shifts all that follow.
             self._far_since_ns = stamp_ns if self._far_since_ns is None else self._far_since_ns
-            if stamp_ns - self._far_since_ns >= 1_000_000_000:
+            if stamp_ns - self._far_since_ns >= SECOND_NS:
                 return Jump.STEP
         else:
             self._far_since_ns = None

@@ -15,24 +15,23 @@ from halsie_ros.errors import CodecError
 from halsie_ros.events.codecs import PacketDecoder, Triggers, event_array, packet_codec, sort_for_writing
 from halsie_ros.events.codecs.batch import columns, span_of
 from halsie_ros.events.events import Events
+from halsie_ros.wire.definitions import EVENT_ARRAYS, EVENT_PACKET
 from halsie_ros.wire.layout import known_definition, parse_layout
+from halsie_ros.wire.stamps import SECOND_NS, ns_to_stamp
 
 __all__ = [
     "MESSAGE_TYPES",
     "EventBatch",
     "EventTopicDecoder",
     "Triggers",
+    "carries_events",
     "encode_event_array",
     "encode_event_packet",
     "message_type_of",
 ]
 
-#: The message types that carry events.
-MESSAGE_TYPES = (
-    "event_camera_msgs/msg/EventPacket",
-    "dvs_msgs/msg/EventArray",
-    "prophesee_event_msgs/msg/EventArray",
-)
+#: The message types that carry events and are known by name.
+MESSAGE_TYPES = (EVENT_PACKET, *EVENT_ARRAYS)
 _MAX_SIDE = 1 << 16
 
 
@@ -71,12 +70,27 @@ class EventBatch:
 
 
 def message_type_of(name: str) -> str:
-    """The full name of an event message type, `pkg/Type` (ROS 1) allowed; raises CodecError for other types."""
+    """The full name of a message type: `pkg/Type`, as ROS 1 has it, becomes `pkg/msg/Type`."""
     package, _, short = name.partition("/")
-    full = f"{package}/msg/{short.rpartition('/')[2]}"
-    if full not in MESSAGE_TYPES:
-        raise CodecError(f"{name} carries no events that we know: known are {', '.join(MESSAGE_TYPES)}")
-    return full
+    return f"{package}/msg/{short.rpartition('/')[2]}"
+
+
+def carries_events(name: str, serialization: str = "cdr", definition: str | None = None) -> bool:
+    """Whether messages of this type are events that `EventTopicDecoder` reads: by its name, or by its definition."""
+    if message_type_of(name) in MESSAGE_TYPES:
+        return True
+    if not definition:
+        return False
+    try:
+        EventTopicDecoder(name, serialization=serialization, definition=definition)
+    except CodecError:
+        return False
+    return True
+
+
+#: Names that packages give to the same members of an event.
+_MEMBERS = (("x",), ("y",), ("ts", "timestamp", "stamp", "time"), ("polarity", "pol", "p"))
+_MEMBER_TYPES = (("uint16",), ("uint16",), ("int32", "uint32"), ("uint32",), ("bool", "uint8"))
 
 
 class EventTopicDecoder:
@@ -89,17 +103,27 @@ class EventTopicDecoder:
         """Prepares a decoder.
 
         Args:
-            message_type: one of `MESSAGE_TYPES`, or its ROS 1 name.
+            message_type: one of `MESSAGE_TYPES`, or its ROS 1 name; any other whose definition is alike.
             serialization: "cdr" or "ros1".
-            definition: the message definition that the bag carries; None: the known one.
+            definition: the message definition (.msg text) that the bag or the graph carries; None: the known one.
 
         Raises:
-            CodecError: another type or serialization, or a definition that lacks what events need.
+            CodecError: an unknown type without definition, another serialization, or a definition that lacks what
+                events need.
         """
         self.message_type = message_type_of(message_type)
-        self._layout = parse_layout(definition or known_definition(self.message_type, serialization), serialization)
-        self._is_packet = self.message_type.endswith("EventPacket")
+        if not definition and self.message_type not in MESSAGE_TYPES:
+            raise CodecError(
+                f"{message_type} carries no events that we know: known are {', '.join(MESSAGE_TYPES)}, "
+                "and any type that a recording or the graph defines alike"
+            )
+        definition = definition or known_definition(self.message_type, serialization)
+        self._layout = parse_layout(definition, serialization)
         kinds = {item.name: item.kind for item in self._layout.fields}
+        # Bytes with an encoding are packets, structures are arrays, whatever the type is called.
+        self._is_packet = "encoding" in kinds or (
+            self.message_type == EVENT_PACKET and kinds.get("events") != "structs"
+        )
         wanted = {"header.stamp.sec": "number", "header.frame_id": "string", "width": "number", "height": "number"}
         wanted["events"] = "bytes" if self._is_packet else "structs"
         if self._is_packet:
@@ -113,16 +137,20 @@ class EventTopicDecoder:
 
     def _offsets(self) -> None:
         """Works out where x, y, seconds, nanoseconds and polarity of the array's events are."""
-        types = {member.name: member.type for member in self._layout.fields[-1].members}
-        names = ("x", "y", "ts.sec", "ts.nanosec", "polarity")
-        sizes = (("uint16",), ("uint16",), ("int32", "uint32"), ("uint32",), ("bool", "uint8"))
-        for name, allowed in zip(names, sizes, strict=True):
+        members = next(field for field in self._layout.fields if field.name == "events").members
+        types = {member.name: member.type for member in members}
+        x, y, time, polarity = (
+            next((name for name in names if any(key.split(".")[0] == name for key in types)), names[0])
+            for names in _MEMBERS
+        )
+        names = (x, y, f"{time}.sec", f"{time}.nanosec", polarity)
+        for name, allowed in zip(names, _MEMBER_TYPES, strict=True):
             if types.get(name) not in allowed:
                 raise CodecError(f"definition of {self.message_type}: event {name} is {types.get(name)}, not {allowed}")
         first, rest, self._stride, self._tail = self._layout.struct_offsets("events")
         self._first = np.array([first[name] for name in names], np.int64)
         self._rest = np.array([*(rest[name] for name in names), 0], np.int64)
-        self._first_end = max(first.values()) + 1
+        self._first_end = max(first[member.name] + member.size for member in members)
 
     def reset(self) -> None:
         """Forgets the sensor's clock and sequence, as before the first message."""
@@ -144,11 +172,13 @@ class EventTopicDecoder:
         width, height = values["width"], values["height"]
         if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
             raise CodecError(f"event sensor of {width}x{height} pixels: both sides must be 1 to {_MAX_SIDE}")
-        stamp_ns = values["header.stamp.sec"] * 1_000_000_000 + values["header.stamp.nanosec"]
+        stamp_ns = values["header.stamp.sec"] * SECOND_NS + values["header.stamp.nanosec"]
         stamp_ns = stamp_ns or log_time_ns or 0
         data = np.frombuffer(memoryview(payload).toreadonly(), np.uint8)
         if self._is_packet:
             return self._packet(values, data, stamp_ns)
+        if self._layout.aligned and not payload[1]:
+            raise CodecError("event array in big-endian CDR: let a little-endian machine publish or record it")
         start, count = values["events"]
         end = start + ((count - 1) * self._stride + self._tail if count > 1 else count * self._first_end)
         if end > len(data):
@@ -208,7 +238,7 @@ class EventTopicDecoder:
 def _header(stamp_ns: int, frame_id: str, width: int, height: int) -> bytearray:
     """Encapsulation, std_msgs/Header, height and width."""
     name = frame_id.encode() + b"\0"
-    seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
+    seconds, nanoseconds = ns_to_stamp(stamp_ns)
     out = bytearray(b"\0\1\0\0" + struct.pack("<iII", seconds, nanoseconds, len(name)) + name)
     out += bytes(-len(out) % 4)
     return out + struct.pack("<II", height, width)

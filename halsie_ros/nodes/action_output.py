@@ -9,6 +9,7 @@ from std_msgs.msg import String
 from halsie_ros.action.pipeline import UNKNOWN, ActionScores
 from halsie_ros.nodes import qos
 from halsie_ros.nodes.labels import label_info, vision_message
+from halsie_ros.wire.stamps import ns_to_stamp
 
 
 class ActionOutput:
@@ -51,7 +52,7 @@ class ActionOutput:
         choice); otherwise the best `top_k` classes come in the order of their scores.
         """
         message = self._classification()
-        message.header.stamp.sec, message.header.stamp.nanosec = divmod(scores.stamp_ns, 1_000_000_000)
+        message.header.stamp.sec, message.header.stamp.nanosec = ns_to_stamp(scores.stamp_ns)
         message.header.frame_id = frame_id
         best = [(self._classes[i], float(scores.scores[i])) for i in np.argsort(-scores.scores, kind="stable")[:top_k]]
         known = scores.label != UNKNOWN

@@ -29,9 +29,9 @@ from halsie_ros.inference.cards import ModelCard, find_model
 from halsie_ros.nodes import qos
 from halsie_ros.nodes.parameters import Parameter, Parameters
 from halsie_ros.nodes.runtime import spin_node
-from halsie_ros.nodes.segmentation_output import stamp_to_ns
 from halsie_ros.nodes.topics import DiscoveredSubscription, message_class
 from halsie_ros.pictures.image_message import ImageConverter
+from halsie_ros.wire.stamps import stamp_to_ns
 
 PARAMETERS = (
     Parameter("model", "halsie_scene", "The model that the segmentation node runs: a name or a card.", read_only=True),

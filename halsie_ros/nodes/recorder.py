@@ -26,6 +26,7 @@ from halsie_ros.files import write_atomically
 from halsie_ros.nodes.parameters import Parameter, Parameters
 from halsie_ros.nodes.qos import latched_qos
 from halsie_ros.nodes.runtime import spin_node
+from halsie_ros.wire.stamps import stamp_to_ns
 
 PARAMETERS = (
     Parameter("output", "", "File (.npz) that is written when the node stops.", read_only=True),
@@ -110,7 +111,7 @@ class Recorder(Node):
 
 
 def _stamp_ns(message: Any) -> int:
-    return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+    return stamp_to_ns(message.header.stamp)
 
 
 def main() -> int:

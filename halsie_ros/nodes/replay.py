@@ -20,7 +20,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 
-from halsie_ros.bags.messages import STAMP_BYTES, stamp_ns_of
+from halsie_ros.bags.messages import STAMP_BYTES
 from halsie_ros.bags.reader import BagReader, TopicInfo, open_bag
 from halsie_ros.errors import BagError, HalsieError, ParameterError
 from halsie_ros.files import refuse_unwritable, write_atomically
@@ -28,6 +28,8 @@ from halsie_ros.nodes.parameters import Parameter, Parameters
 from halsie_ros.nodes.runtime import spin_node
 from halsie_ros.nodes.topics import message_class, missing_type
 from halsie_ros.wire.definitions import COMPRESSED_IMAGE, IMAGE
+from halsie_ros.wire.layout import stamp_ns_of
+from halsie_ros.wire.stamps import ns_to_stamp
 
 SLOWEST, FASTEST = 0.01, 1000.0
 LONGEST_TIMEOUT_S = 3600.0
@@ -252,7 +254,8 @@ def _profile(topic: TopicInfo) -> QoSProfile:
 
 
 def _time(nanoseconds: int) -> Time:
-    return Time(sec=nanoseconds // 1_000_000_000, nanosec=nanoseconds % 1_000_000_000)
+    seconds, rest = ns_to_stamp(nanoseconds)
+    return Time(sec=seconds, nanosec=rest)
 
 
 def replay(options: ReplayOptions | None = None, name: str = "replay") -> tuple[int, dict[str, Any]]:

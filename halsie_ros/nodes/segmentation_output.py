@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
@@ -13,11 +11,7 @@ from halsie_ros.nodes import qos
 from halsie_ros.nodes.labels import label_info
 from halsie_ros.pictures.image_message import fill_image
 from halsie_ros.segmentation.overlay import colorize, overlay
-
-
-def stamp_to_ns(stamp: Any) -> int:
-    """Nanoseconds of a builtin_interfaces/Time."""
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
+from halsie_ros.wire.stamps import ns_to_stamp
 
 
 class SegmentationOutput:
@@ -84,6 +78,6 @@ class SegmentationOutput:
 
     def _send(self, name: str, pixels: np.ndarray, stamp_ns: int, frame_id: str) -> None:
         message = Image()
-        message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
+        message.header.stamp.sec, message.header.stamp.nanosec = ns_to_stamp(stamp_ns)
         message.header.frame_id = frame_id
         self._images[name].publish(fill_image(message, pixels))

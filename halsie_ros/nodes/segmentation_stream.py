@@ -25,13 +25,14 @@ from halsie_ros.nodes.calibration_input import CalibrationInput
 from halsie_ros.nodes.diagnostics import Statistics
 from halsie_ros.nodes.event_input import EventInput
 from halsie_ros.nodes.parameters import Parameters
-from halsie_ros.nodes.segmentation_output import SegmentationOutput, stamp_to_ns
+from halsie_ros.nodes.segmentation_output import SegmentationOutput
 from halsie_ros.nodes.topics import DiscoveredSubscription
 from halsie_ros.nodes.worker import Worker
 from halsie_ros.pictures.image_message import ImageConverter, image_size
 from halsie_ros.segmentation.pipeline import SegmentationPipeline
 from halsie_ros.segmentation.stream import Engine
 from halsie_ros.segmentation.synchronizer import Choice, Step, Synchronizer, Timing
+from halsie_ros.wire.stamps import stamp_to_ns
 
 _RAW, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 

@@ -17,6 +17,7 @@ from halsie_ros.video.decoder import Limits, listen_to_ffmpeg
 from halsie_ros.video.frame import VideoFrame
 from halsie_ros.video.packets import CODECS, Packet
 from halsie_ros.video.stream import PacketStream
+from halsie_ros.wire.stamps import SECOND_NS
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ class VideoFile:
 
     def _packet(self, packet: av.Packet) -> Packet:
         shown = packet.pts if packet.pts is not None else packet.dts
-        stamp_ns = int((shown or 0) * self.info.time_base * 1_000_000_000)
+        stamp_ns = int((shown or 0) * self.info.time_base * SECOND_NS)
         return Packet(
             self.info.codec, bytes(packet), shown, stamp_ns, packet.is_keyframe, packet.dts, self.info.width,
             self.info.height, extradata=self._extradata, hidden=packet.is_discard,

@@ -6,14 +6,13 @@ message class is needed and the payload is never copied element by element.
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 
-from halsie_ros.errors import VideoError
+from halsie_ros.errors import CodecError, VideoError
+from halsie_ros.wire.definitions import COMPRESSED_IMAGE, COMPRESSED_VIDEO, FFMPEG_PACKET
+from halsie_ros.wire.layout import known_layout
+from halsie_ros.wire.stamps import SECOND_NS
 
-FFMPEG_PACKET = "ffmpeg_image_transport_msgs/msg/FFMPEGPacket"
-COMPRESSED_VIDEO = "foxglove_msgs/msg/CompressedVideo"
-COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
 PACKET_TYPES = (FFMPEG_PACKET, COMPRESSED_VIDEO, COMPRESSED_IMAGE)
 
 CODECS = ("h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "vp9", "av1")
@@ -74,38 +73,6 @@ def codec_of(encoding: str) -> str:
     return codec
 
 
-class _Cdr:
-    """Reads fields of a serialized message in order; alignment counts from after the encapsulation header."""
-
-    def __init__(self, payload: bytes | memoryview) -> None:
-        self._view = memoryview(payload)[4:]
-        if len(payload) < 4 or payload[0] != 0 or payload[1] not in (0, 1):
-            raise VideoError(f"message of {len(payload)} bytes is not plain CDR: subscribe raw or hand over bag bytes")
-        self._order = "<" if payload[1] == 1 else ">"
-        self._at = 0
-
-    def number(self, code: str) -> int:
-        size = struct.calcsize(code)
-        start = -(-self._at // size) * size
-        self._at = start + size
-        if self._at > len(self._view):
-            raise VideoError(f"message ends after {len(self._view)} bytes, inside a field: it was cut off")
-        return int(struct.unpack_from(self._order + code, self._view, start)[0])
-
-    def octets(self) -> memoryview:
-        length = self.number("I")
-        start, self._at = self._at, self._at + length
-        if self._at > len(self._view):
-            raise VideoError(f"message of {len(self._view)} bytes claims a field of {length} bytes: it was cut off")
-        return self._view[start : self._at]
-
-    def text(self) -> str:
-        return bytes(self.octets()).rstrip(b"\0").decode("utf-8", "replace")
-
-    def stamp_ns(self) -> int:
-        return self.number("i") * 1_000_000_000 + self.number("I")
-
-
 def read_packet(message_type: str, payload: bytes | memoryview) -> Packet:
     """Reads one serialized message (CDR with its 4-byte encapsulation header).
 
@@ -114,20 +81,26 @@ def read_packet(message_type: str, payload: bytes | memoryview) -> Packet:
     """
     if message_type not in PACKET_TYPES:
         raise VideoError(f"message type {message_type!r} carries no video stream: use one of {', '.join(PACKET_TYPES)}")
-    cdr = _Cdr(payload)
-    stamp_ns = cdr.stamp_ns()
-    frame_id = cdr.text()
-    if message_type == FFMPEG_PACKET:
-        width, height = cdr.number("i"), cdr.number("i")
-        codec = codec_of(cdr.text())
-        pts = cdr.number("Q")
-        flags = cdr.number("B")
-        cdr.number("B")  # is_bigendian speaks of the raw image before encoding
-        return Packet(
-            codec, cdr.octets(), pts, stamp_ns, bool(flags & _KEY_FLAG), None, max(width, 0), max(height, 0), frame_id
-        )
+    try:
+        values = known_layout(message_type).read(payload)
+    except CodecError as error:
+        raise VideoError(f"{message_type.rpartition('/')[2]}: {error}") from None
+    start, end = values["data"]
+    data = memoryview(payload)[start:end]
     if message_type == COMPRESSED_VIDEO:
-        data = cdr.octets()
-        return Packet(codec_of(cdr.text()), data, None, stamp_ns, frame_id=frame_id)
-    codec = codec_of(cdr.text())
-    return Packet(codec, cdr.octets(), None, stamp_ns, frame_id=frame_id)
+        stamp_ns = values["timestamp.sec"] * SECOND_NS + values["timestamp.nanosec"]
+        return Packet(codec_of(values["format"]), data, None, stamp_ns, frame_id=values["frame_id"])
+    stamp_ns = values["header.stamp.sec"] * SECOND_NS + values["header.stamp.nanosec"]
+    if message_type == COMPRESSED_IMAGE:
+        return Packet(codec_of(values["format"]), data, None, stamp_ns, frame_id=values["header.frame_id"])
+    return Packet(  # the message's is_bigendian speaks of the raw image before encoding
+        codec_of(values["encoding"]),
+        data,
+        values["pts"],
+        stamp_ns,
+        bool(values["flags"] & _KEY_FLAG),
+        None,
+        max(values["width"], 0),
+        max(values["height"], 0),
+        values["header.frame_id"],
+    )

@@ -1,4 +1,4 @@
-"""The message types that bags are read and written with: ROS 2 Jazzy's own, and those of interfaces/."""
+"""The one list of message definitions: those of interfaces/, and what is read of ROS 2's own; and rosbags' types."""
 
 from __future__ import annotations
 
@@ -6,11 +6,34 @@ import functools
 from typing import Any
 
 from halsie_ros.errors import BagError
-from halsie_ros.wire.layout import known_definition
+
+_PACKET = """std_msgs/Header header
+uint32 height
+uint32 width
+uint64 seq
+uint64 time_base
+string encoding
+bool is_bigendian
+uint8[] events
+"""
+_ARRAY = """std_msgs/Header header
+uint32 height
+uint32 width
+Event[] events
+"""
+_EVENT = """uint16 x
+uint16 y
+builtin_interfaces/Time ts
+bool polarity
+"""
+
+EVENT_PACKET = "event_camera_msgs/msg/EventPacket"
+EVENT_ARRAYS = ("dvs_msgs/msg/EventArray", "prophesee_event_msgs/msg/EventArray")
 
 DEFINITIONS = {
-    "dvs_msgs/msg/Event": "uint16 x\nuint16 y\nbuiltin_interfaces/Time ts\nbool polarity\n",
-    "prophesee_event_msgs/msg/Event": "uint16 x\nuint16 y\nbuiltin_interfaces/Time ts\nbool polarity\n",
+    EVENT_PACKET: _PACKET,
+    **dict.fromkeys(EVENT_ARRAYS, _ARRAY),
+    **{name.removesuffix("Array"): _EVENT for name in EVENT_ARRAYS},
     "ffmpeg_image_transport_msgs/msg/FFMPEGPacket": "std_msgs/Header header\nint32 width\nint32 height\n"
     "string encoding\nuint64 pts\nuint8 flags\nbool is_bigendian\nuint8[] data\n",
     "foxglove_msgs/msg/CompressedVideo": "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\n"
@@ -20,12 +43,17 @@ DEFINITIONS = {
     "vision_msgs/msg/ObjectHypothesis": "string class_id\nfloat64 score\n",
     "vision_msgs/msg/Classification": "std_msgs/Header header\nObjectHypothesis[] results\n",
 }
-_EVENT_MESSAGES = (
-    "event_camera_msgs/msg/EventPacket",
-    "dvs_msgs/msg/EventArray",
-    "prophesee_event_msgs/msg/EventArray",
-)
-DEFINITIONS |= {name: known_definition(name, "cdr").split("===\n")[0] for name in _EVENT_MESSAGES}
+"""The messages of interfaces/, as their .msg files have them (comments left out)."""
+
+STANDARD = {
+    "builtin_interfaces/msg/Time": "int32 sec\nuint32 nanosec\n",
+    "std_msgs/msg/Header": "builtin_interfaces/Time stamp\nstring frame_id\n",
+    "sensor_msgs/msg/CompressedImage": "std_msgs/Header header\nstring format\nuint8[] data\n",
+}
+"""Messages of ROS 2 itself that are read without a message library, too."""
+
+ROS1_STANDARD = {"Header": "uint32 seq\ntime stamp\nstring frame_id\n", "time": "uint32 sec\nuint32 nanosec\n"}
+"""What differs in ROS 1: the header has a number, and time is a type of the language."""
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"

@@ -6,6 +6,7 @@ packs without padding. A bag carries its definitions, so field order and types a
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,48 +14,38 @@ from dataclasses import field as member
 from typing import Any
 
 from halsie_ros.errors import CodecError
+from halsie_ros.wire.definitions import DEFINITIONS, ROS1_STANDARD, STANDARD
+from halsie_ros.wire.stamps import SECOND_NS
 
 _PRIMITIVES = {
     "bool": "?", "byte": "B", "char": "B", "int8": "b", "uint8": "B", "int16": "h", "uint16": "H", "int32": "i",
     "uint32": "I", "int64": "q", "uint64": "Q", "float32": "f", "float64": "d",
 }  # fmt: skip
 _BYTES = ("uint8", "byte", "char")
-
-_WELL_KNOWN = {
-    "cdr": {
-        "Time": "int32 sec\nuint32 nanosec",
-        "Header": "builtin_interfaces/Time stamp\nstring frame_id",
-    },
-    "ros1": {"Header": "uint32 seq\ntime stamp\nstring frame_id", "time": "uint32 sec\nuint32 nanosec"},
+_SERIALIZATIONS = {
+    "cdr": {name.rpartition("/")[2]: text for name, text in STANDARD.items()},
+    "ros1": ROS1_STANDARD,
 }
-_EVENT_ARRAY = """std_msgs/Header header
-uint32 height
-uint32 width
-{package}/Event[] events
-===
-MSG: {package}/Event
-uint16 x
-uint16 y
-{time} ts
-bool polarity
-"""
-_EVENT_PACKET = """std_msgs/Header header
-uint32 height
-uint32 width
-uint64 seq
-uint64 time_base
-string encoding
-bool is_bigendian
-uint8[] events
-"""
 
 
-def known_definition(message_type: str, serialization: str) -> str:
-    """The definition of the event messages that facts of the field agree on, for topics that carry none."""
-    package, name = message_type.split("/")[0], message_type.split("/")[-1]
-    if name == "EventPacket":
-        return _EVENT_PACKET
-    return _EVENT_ARRAY.format(package=package, time="time" if serialization == "ros1" else "builtin_interfaces/Time")
+def known_definition(message_type: str, serialization: str = "cdr") -> str:
+    """The definition of a message of `DEFINITIONS` or `STANDARD` with what it nests, for topics that carry none.
+
+    Raises:
+        CodecError: a message that is in neither.
+    """
+    known = DEFINITIONS | STANDARD
+    if message_type not in known:
+        raise CodecError(f"the definition of {message_type} is not known: use a recording that carries it")
+    package = message_type.partition("/")[0]
+    parts = [known[message_type]]
+    parts += [
+        f"===\nMSG: {name.replace('/msg/', '/')}\n{text}"
+        for name, text in DEFINITIONS.items()
+        if name.startswith(f"{package}/") and name != message_type
+    ]
+    text = "".join(parts)
+    return text.replace("builtin_interfaces/Time", "time") if serialization == "ros1" else text
 
 
 @dataclass(frozen=True)
@@ -89,32 +80,40 @@ class Layout:
 
     fields: tuple[Field, ...]
     aligned: bool
-    _steps: list[tuple[str, str, int, Callable]] = member(init=False, repr=False, compare=False)
+    _steps: dict[str, list[tuple[str, str, int, Callable]]] = member(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # What `read` needs of each field, without looking up attributes for every message.
-        steps = [
-            (field.name, field.kind, field.size, struct.Struct(field.code or "<I").unpack_from) for field in self.fields
-        ]
+        steps = {
+            order: [
+                (field.name, field.kind, field.size, struct.Struct(order + (field.code or "I")).unpack_from)
+                for field in self.fields
+            ]
+            for order in "<>"
+        }
         object.__setattr__(self, "_steps", steps)
 
     def read(self, data: bytes | memoryview) -> dict[str, Any]:
         """The fields' values; a byte array comes as ``(start, end)``, an array of structures as ``(start, count)``.
 
+        CDR of either byte order is read, which its encapsulation tells (0 big, 1 little endian).
+
         Raises:
-            CodecError: the message is shorter than its fields, or its encapsulation is not little-endian CDR.
+            CodecError: the message is shorter than its fields, or it is not plain CDR.
         """
         start = 0
+        order = "<"
         if self.aligned:
-            if len(data) < 4 or data[0] != 0 or data[1] != 1:
+            if len(data) < 4 or data[0] != 0 or data[1] not in (0, 1):
                 raise CodecError(
-                    f"message of {len(data)} bytes starts with {bytes(data[:2]).hex()}: not plain CDR (LE)"
+                    f"message of {len(data)} bytes starts with {bytes(data[:2]).hex()}: not plain CDR (0000 or 0001)"
                 )
+            order = ">" if data[1] == 0 else "<"
             start = 4
         at = start
         values: dict[str, Any] = {}
         try:
-            for name, kind, size, unpack_from in self._steps:
+            for name, kind, size, unpack_from in self._steps[order]:
                 if self.aligned:
                     at += (start - at) % size
                 (value,) = unpack_from(data, at)
@@ -192,10 +191,10 @@ def parse_layout(definition: str, serialization: str) -> Layout:
     Raises:
         CodecError: a type that is neither primitive, nor defined, nor an array that we can skip over.
     """
-    if serialization not in _WELL_KNOWN:
+    if serialization not in _SERIALIZATIONS:
         raise CodecError(f"serialization {serialization!r} of an event topic: known are cdr and ros1")
     sections = _sections(definition)
-    for name, text in _WELL_KNOWN[serialization].items():
+    for name, text in _SERIALIZATIONS[serialization].items():
         sections.setdefault(name, _sections(text)[""])
 
     def expand(members: list[tuple[str, str]], prefix: str, depth: int) -> list[Field]:
@@ -212,8 +211,8 @@ def parse_layout(definition: str, serialization: str) -> Layout:
                 structs = tuple(expand(sections[base], "", depth + 1))
                 fields.append(Field(prefix + name, "structs", base, members=structs))
             elif not array and base in _PRIMITIVES:
-                code = "<" + _PRIMITIVES[base]
-                fields.append(Field(prefix + name, "number", base, code, struct.calcsize(code)))
+                code = _PRIMITIVES[base]
+                fields.append(Field(prefix + name, "number", base, code, struct.calcsize("<" + code)))
             elif not array and base == "string":
                 fields.append(Field(prefix + name, "string", base))
             elif not array and base in sections:
@@ -223,3 +222,19 @@ def parse_layout(definition: str, serialization: str) -> Layout:
         return fields
 
     return Layout(tuple(expand(sections[""], "", 0)), serialization == "cdr")
+
+
+@functools.cache
+def known_layout(message_type: str) -> Layout:
+    """The CDR layout of a message of `DEFINITIONS` or `STANDARD`."""
+    return parse_layout(known_definition(message_type), "cdr")
+
+
+def stamp_ns_of(payload: bytes | memoryview) -> int:
+    """header.stamp in ns of a CDR message that begins with a std_msgs/Header (or a Time); decodes nothing else.
+
+    Raises:
+        CodecError: the message is too short to hold a stamp.
+    """
+    values = known_layout("builtin_interfaces/msg/Time").read(payload)
+    return values["sec"] * SECOND_NS + values["nanosec"]

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from halsie_ros.bags.info import describe
-from halsie_ros.bags.messages import stamp_ns_of
 from halsie_ros.bags.reader import open_bag
 from halsie_ros.cli.main import main
 from halsie_ros.events import Events
 from halsie_ros.events.clock import SensorClock
 from halsie_ros.events.messages import EventTopicDecoder
+from halsie_ros.wire.layout import stamp_ns_of
 
 GOLDEN = {
     "off": 218_291,

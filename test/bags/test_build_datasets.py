@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from halsie_ros.bags.messages import stamp_ns_of
 from halsie_ros.bags.reader import open_bag
 from halsie_ros.bags.recording import Recording
 from halsie_ros.cli.main import main
@@ -22,6 +21,7 @@ from halsie_ros.datasets.recordings.mvsec import MvsecSequence
 from halsie_ros.events import Events
 from halsie_ros.simulation.miniatures import take_scene, write_ddd17_ess, write_dsec, write_mvsec
 from halsie_ros.simulation.street.scene import demo_seed
+from halsie_ros.wire.layout import stamp_ns_of
 
 pytest.importorskip("h5py", reason="extra `data` is not installed")
 

@@ -13,6 +13,7 @@ from halsie_ros.bags.reader import open_bag
 from halsie_ros.bags.writer import BagWriter
 from halsie_ros.errors import BagError
 from halsie_ros.wire.definitions import DEFINITIONS, IMAGE, typestore
+from halsie_ros.wire.layout import stamp_ns_of
 
 PICTURE = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
 
@@ -38,7 +39,7 @@ def test_what_is_written_is_read_back(tmp_path, storage):
         assert bag.topics["/labels"].qos[0].durability.name == "TRANSIENT_LOCAL"
         assert bag.topics["/image"].qos[0].reliability.name == "BEST_EFFORT"
         topic, log_ns, payload = list(bag.messages(["/image"]))[1]
-        assert (topic, log_ns, messages.stamp_ns_of(payload)) == ("/image", 1, 1)
+        assert (topic, log_ns, stamp_ns_of(payload)) == ("/image", 1, 1)
         image = bag.deserialize(topic, payload)
         assert (image.encoding, image.height, image.width, image.step) == ("rgb8", 2, 3, 9)
         assert np.array_equal(image.data, PICTURE.ravel())

@@ -10,7 +10,14 @@ import pytest
 
 from halsie_ros.errors import CodecError
 from halsie_ros.events import Events
-from halsie_ros.events.messages import EventTopicDecoder, encode_event_array, encode_event_packet, message_type_of
+from halsie_ros.events.messages import (
+    EventTopicDecoder,
+    carries_events,
+    encode_event_array,
+    encode_event_packet,
+    message_type_of,
+)
+from halsie_ros.wire.layout import known_definition
 
 PACKET = "event_camera_msgs/msg/EventPacket"
 ARRAY = "dvs_msgs/msg/EventArray"
@@ -244,3 +251,34 @@ def test_writer_sorts_within_a_millisecond():
     back = EventTopicDecoder(PACKET).push(packet(swapped)).events
     assert back.t_us.tolist() == [1000, 2000, 2001]
     assert back.x.tolist() == [2, 1, 3]
+
+
+EVENT_TEXT = "===\nMSG: {package}/Event\nuint16 x\nuint16 y\n{time} {name}\n{polarity}\n"
+
+
+@pytest.mark.parametrize("package", ["dv_ros_msgs", "my_robot_msgs"])
+@pytest.mark.parametrize(("name", "polarity"), [("ts", "bool polarity"), ("timestamp", "uint8 p")])
+def test_arrays_of_another_package_are_known_by_their_definition(package, name, polarity):
+    text = "std_msgs/Header header\nuint32 height\nuint32 width\n" + package + "/Event[] events\n"
+    text += EVENT_TEXT.format(package=package, time="builtin_interfaces/Time", name=name, polarity=polarity)
+    assert carries_events(f"{package}/EventArray", "cdr", text)
+    assert same(EventTopicDecoder(f"{package}/msg/EventArray", definition=text).push(array()).events, THREE)
+
+
+def test_packets_under_their_older_name_are_known_by_their_definition():
+    assert carries_events("event_array_msgs/msg/EventArray", "cdr", known_definition(PACKET))
+    decoder = EventTopicDecoder("event_array_msgs/msg/EventArray", definition=known_definition(PACKET))
+    assert same(decoder.push(packet()).events, THREE)
+
+
+def test_a_type_that_is_no_events_is_not_taken_for_events():
+    assert not carries_events(
+        "sensor_msgs/msg/CompressedImage", "cdr", known_definition("sensor_msgs/msg/CompressedImage")
+    )
+    assert not carries_events("my_msgs/msg/Gain", "cdr", None)
+
+
+def test_an_array_in_the_other_byte_order_is_refused_by_name():
+    payload = bytes(4) + struct.pack(">iII4x", 5, 7, 1) + struct.pack(">III", 480, 640, 0)
+    with pytest.raises(CodecError, match="big-endian CDR"):
+        EventTopicDecoder(ARRAY).push(payload)

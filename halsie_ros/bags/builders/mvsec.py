@@ -36,6 +36,7 @@ from halsie_ros.datasets.recordings.mvsec import HEIGHT, WIDTH, MvsecSequence
 from halsie_ros.errors import CodecError, DatasetError
 from halsie_ros.events.messages import EventTopicDecoder
 from halsie_ros.wire.definitions import CAMERA_INFO, IMAGE, IMU
+from halsie_ros.wire.stamps import stamp_to_ns
 
 EVENTS = "/davis/left/events"
 Write = Callable[[BagWriter, int, Any], None]
@@ -150,7 +151,7 @@ def _by_time(bag: BagReader):
 
 
 def _stamp_ns(message: Any) -> int:
-    return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+    return stamp_to_ns(message.header.stamp)
 
 
 def _image(target: str) -> Write:
