@@ -16,22 +16,22 @@ from pathlib import Path
 
 import yaml
 
-from training.core.command import command, setting_up
+from training.core.command import TrainingError, command, setting_up
 
 
 def commands(config: Path) -> list[list[str]]:
     """The commands of a config's `card.recipe`, in order.
 
     Raises:
-        ValueError: there is no recipe, or a command is not one of `training`.
+        TrainingError: there is no recipe, or a command is not one of `training`.
     """
     recipe = ((yaml.safe_load(config.read_text(encoding="utf-8")) or {}).get("card") or {}).get("recipe", "")
     if not recipe:
-        raise ValueError(f"{config}: card has no recipe; run its commands yourself")
+        raise TrainingError(f"{config}: card has no recipe; run its commands yourself")
     found = [shlex.split(one) for one in recipe.split("&&")]
     for words in found:
         if words[:2] != ["python", "-m"] or not words[2:] or not words[2].startswith("training."):
-            raise ValueError(f"{config}: recipe says {shlex.join(words)!r}; give commands python -m training.…")
+            raise TrainingError(f"{config}: recipe says {shlex.join(words)!r}; give commands python -m training.…")
     return found
 
 

@@ -14,6 +14,7 @@ import yaml  # noqa: E402
 from halsie_ros.cli.main import main as halsie  # noqa: E402
 from halsie_ros.simulation.miniatures import write_ddd17_ess, write_dsec, write_mvsec  # noqa: E402
 from training import recipe  # noqa: E402
+from training.core.command import TrainingError  # noqa: E402
 from training.networks.halsie import HalsieStream, StreamConfig  # noqa: E402
 
 
@@ -108,7 +109,7 @@ def test_the_chain_stops_where_a_command_fails(tmp_path, capfd):
 def test_what_is_no_recipe_is_refused(text, message, tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text(text)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(TrainingError, match=message):
         recipe.commands(config)
 
 

@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     recipe = Recipe.of(yaml.safe_load(args.config.read_text()))
     loop = replace(
         recipe.loop, steps=args.steps, batch=args.batch, warmup_steps=min(recipe.loop.warmup_steps, args.steps // 10),
-        validate_every=args.steps, average=min(recipe.loop.average, 1 - 5 / args.steps) if args.steps > 5 else 0.0,
+        validate_every=args.steps, ema_decay=min(recipe.loop.ema_decay, 1 - 5 / args.steps) if args.steps > 5 else 0.0,
     )  # fmt: skip
     table = {}
     for name, change in VARIANTS.items():

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from training.action.data import ClipCache, ClipFiles, ClipSource, augment, collate
 from training.core.command import command, setting_up
 from training.core.loop import LoopConfig, train
+from training.core.recipes import build
 from training.networks.action_config import ActionConfig
 from training.networks.compressed_video import CompressedVideoNet
 
@@ -127,7 +128,7 @@ class Recipe:
     def of(cls, fields: dict[str, Any]) -> Recipe:
         """From a config file's fields."""
         fields = dict(fields)
-        loop = LoopConfig(**fields.pop("loop"))
+        loop = build(LoopConfig, fields.pop("loop"), "loop")
         data = [SourceConfig(**source) for source in fields.pop("data")]
         expert = fields.pop("motion_map", None)
         return cls(**fields, loop=loop, data=data, motion_map=None if expert is None else MotionMapConfig(**expert))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,22 @@ def resume_file(run: Path, resume: str | None) -> Path | None:
     if resume == "auto":
         return None
     raise TrainingError(f"{path}: no such checkpoint to resume from; --resume auto starts afresh where none is")
+
+
+def recipe_in(path: Path) -> dict[str, Any]:
+    """The recipe that a checkpoint was trained by, as it was written then.
+
+    Raises:
+        TrainingError: the file is no checkpoint with a recipe.
+        FileNotFoundError: there is no such file.
+    """
+    with path.open("rb") as file:
+        if not zipfile.is_zipfile(file):  # what torch.save writes
+            raise TrainingError(f"{path}: no checkpoint of a training: give its last.pt or best.pt")
+    config = torch.load(path, map_location="cpu", weights_only=True).get("config")
+    if not config:
+        raise TrainingError(f"{path}: this checkpoint says nothing of its recipe: give the YAML file")
+    return dict(config)
 
 
 def restore(path: Path, network: nn.Module, average: nn.Module, optimizer: Any, progress: Progress) -> None:

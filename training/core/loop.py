@@ -44,7 +44,7 @@ class LoopConfig:
         learning_rate: highest rate of AdamW; a cosine leads it to 1 % at the end.
         weight_decay: of AdamW, for tensors of two or more dimensions.
         warmup_steps: steps of linear growth to the highest rate.
-        average: decay of the moving average of the weights, which is what is validated and exported.
+        ema_decay: decay of the exponential moving average of the weights, which is what is validated and exported.
         clip_norm: largest norm of the gradient.
         seed: of everything random.
         validate_every: steps between validations.
@@ -60,7 +60,7 @@ class LoopConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     warmup_steps: int = 0
-    average: float = 0.99
+    ema_decay: float = 0.99
     clip_norm: float = 5.0
     seed: int = 0
     validate_every: int = 100
@@ -74,21 +74,21 @@ class LoopConfig:
         for name, lowest in {**least, "workers": 0, "seed": 0, "warmup_steps": 0}.items():
             value = getattr(self, name)
             if type(value) is not int or value < lowest:
-                raise ValueError(f"loop.{name} is {value!r}: give a whole number, at least {lowest}")
-        for name in ("learning_rate", "weight_decay", "average", "clip_norm"):
+                raise TrainingError(f"loop.{name} is {value!r}: give a whole number, at least {lowest}")
+        for name in ("learning_rate", "weight_decay", "ema_decay", "clip_norm"):
             if type(getattr(self, name)) not in (int, float):
-                raise ValueError(f"loop.{name} is {getattr(self, name)!r}: give a number, in YAML like 1.0e-3")
-        if not 0 <= self.average < 1:
-            raise ValueError(f"loop.average is {self.average}: give 0 (none) to below 1")
+                raise TrainingError(f"loop.{name} is {getattr(self, name)!r}: give a number, in YAML like 1.0e-3")
+        if not 0 <= self.ema_decay < 1:
+            raise TrainingError(f"loop.ema_decay is {self.ema_decay}: give 0 (none) to below 1")
         if self.warmup_steps >= self.steps:
-            raise ValueError(f"loop.warmup_steps is {self.warmup_steps}, of {self.steps} steps: give fewer")
+            raise TrainingError(f"loop.warmup_steps is {self.warmup_steps}, of {self.steps} steps: give fewer")
         for name in ("learning_rate", "clip_norm"):
             if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"loop.{name} is {getattr(self, name)}: give more than 0")
+                raise TrainingError(f"loop.{name} is {getattr(self, name)}: give more than 0")
         if not 0 <= self.weight_decay < math.inf:
-            raise ValueError(f"loop.weight_decay is {self.weight_decay}: give 0 (none) or more")
+            raise TrainingError(f"loop.weight_decay is {self.weight_decay}: give 0 (none) or more")
         if type(self.mixed_precision) is not bool:
-            raise ValueError(f"loop.mixed_precision is {self.mixed_precision!r}: give true or false")
+            raise TrainingError(f"loop.mixed_precision is {self.mixed_precision!r}: give true or false")
 
 
 class Task(Protocol):
@@ -99,8 +99,8 @@ class Task(Protocol):
     def __len__(self) -> int:
         """Number of training items."""
 
-    def item(self, index: int, random: np.random.Generator) -> dict[str, Tensor]:
-        """One training item, augmented by ``random``; equal shapes for all."""
+    def item(self, index: int, rng: np.random.Generator) -> dict[str, Tensor]:
+        """One training item, augmented by ``rng``; equal shapes for all."""
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         """The mean loss of a batch, each item weighing the same, and figures to log. Calls ``network(...)`` once."""
@@ -208,7 +208,7 @@ def train(
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
         optimizer.step()
-        _update_average(average, network, config.average, step)
+        _update_average(average, network, config.ema_decay, step)
         progress.step = step + 1
         progress.losses.append(_mean_over_processes(loss.detach(), world))
         progress.waited = waited / max(time.monotonic() - began, 1e-9)

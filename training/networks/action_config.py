@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from training.core.command import TrainingError
+
 MODALITIES = ("image", "motion", "residual")
 PLACES = 4  # tokens per modality and GOP: 2 x 2 places of the picture
 
@@ -46,4 +48,4 @@ class ActionConfig:
             return cls(classes)
         if name == "base":
             return cls(classes, width=256, channels=48, image_channels=96, layers=6, heads=8)
-        raise ValueError(f"size is {name!r}, choose small or base")
+        raise TrainingError(f"size is {name!r}, choose small or base")

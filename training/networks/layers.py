@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from training.core.command import TrainingError
+
 
 class ConvNorm(nn.Module):
     """Convolution, batch norm and an activation; ``fuse()`` folds the norm into the convolution for deployment.
@@ -134,14 +136,14 @@ def load_imagenet(stages: nn.Module, path: Path) -> None:
     Both lists name the same layers in the same order, so that tensors pair by position.
 
     Raises:
-        ValueError: a tensor's shape differs.
+        TrainingError: a tensor's shape differs.
     """
     source = torch.load(path, map_location="cpu", weights_only=True)
     ours = stages.state_dict()
     names = [name for name in source if name.startswith("features.")][: len(ours)]
     for mine, theirs in zip(ours, names):
         if ours[mine].shape != source[theirs].shape:
-            raise ValueError(
+            raise TrainingError(
                 f"{path}: {theirs} has shape {tuple(source[theirs].shape)}, {mine} needs "
                 f"{tuple(ours[mine].shape)}: give torchvision's MobileNetV2 weights"
             )

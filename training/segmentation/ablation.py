@@ -23,7 +23,8 @@ from torch import nn
 from halsie_ros.files import write_json
 from training.core.command import command, setting_up
 from training.core.loop import train
-from training.segmentation.config import SegmentationConfig, add_set_argument
+from training.core.recipes import add_set_argument
+from training.segmentation.config import SegmentationConfig
 from training.segmentation.export import load
 from training.segmentation.task import SegmentationTask, mean_iou, run_clip
 
@@ -42,7 +43,7 @@ def _changed(config: SegmentationConfig, **augment: Any) -> SegmentationConfig:
 
 
 _SENSES = {"only_frames": 0.0, "only_events": 0.0}
-_FRAMES = dict.fromkeys(("blackout", "drop", "damage", "turn", "album"), 0.0)
+_FRAMES = dict.fromkeys(("blackout", "drop", "damage", "view_change", "independent_frames"), 0.0)
 """What happens to frames in training."""
 VARIANTS: dict[str, Callable[[SegmentationConfig], SegmentationConfig]] = {
     "full": lambda config: config,
@@ -51,7 +52,7 @@ VARIANTS: dict[str, Callable[[SegmentationConfig], SegmentationConfig]] = {
     "analogue event branch": lambda config: replace(config, network=replace(config.network, spiking=False)),
     "no mixer": lambda config: replace(config, network=replace(config.network, mixer=False)),
     "the paper's shape": lambda config: replace(
-        config, network=replace(config.network, unrolled=True), motion=0.0, imagenet="", start=""
+        config, network=replace(config.network, unrolled=True), motion_weight=0.0, imagenet="", start=""
     ),
     "no input is ever lost in training": lambda config: _changed(config, **_SENSES, blackout=0.0, drop=0.0),
 }

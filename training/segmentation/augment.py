@@ -20,6 +20,7 @@ from halsie_ros.kernels import njit
 from halsie_ros.pictures.srgb import TO_LIGHT, to_codes
 from halsie_ros.segmentation.pipeline import step_count
 from halsie_ros.segmentation.restoration import carry, restore
+from training.core.command import TrainingError
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class AugmentConfig:
         crop: height and width that the network sees.
         scale: range of the random zoom.
         steps: network steps per clip; the last ones of the clip are taken.
-        cut: probability that a window is cut in two at a random place, so that step lengths vary.
+        window_split: probability that a window is cut in two at a random place, so that step lengths vary.
         inputs: what the network may see: frames, events or both.
         only_frames: probability of a clip without events; with `only_events` it makes each sense work alone.
         only_events: probability of a clip without any frame.
@@ -38,24 +39,24 @@ class AugmentConfig:
         drop: probability that a clip loses single frames (each with 0.3).
         damage: probability that a clip's frames are damaged: dark, over-exposed or blurred alike. Where there are
             events, they restore bad frames, damaged ones or the recording's own, as they do in the pipeline.
-        turn: probability that the clip's first steps show another view, so that a frame overrules the memory.
-        album: probability that every step of a clip shows another picture, without events: more pictures are seen per
-            batch, and frames learn to overrule the memory.
+        view_change: probability that the clip's first steps show another view, so that a frame overrules the memory.
+        independent_frames: probability that every step of a clip shows another picture, without events: more pictures
+            are seen per batch, and frames learn to overrule the memory.
         jitter: spread of a clip's random gamma, brightness and colour (natural logarithm), 0 for none.
     """
 
     crop: tuple[int, int] = (256, 352)
     scale: tuple[float, float] = (0.75, 1.15)
     steps: int = 4
-    cut: float = 0.25
+    window_split: float = 0.25
     inputs: tuple[str, ...] = ("frames", "events")
     only_frames: float = 0.1
     only_events: float = 0.08
     blackout: float = 0.3
     drop: float = 0.1
     damage: float = 0.4
-    turn: float = 0.0
-    album: float = 0.0
+    view_change: float = 0.0
+    independent_frames: float = 0.0
     jitter: float = 0.0
 
     def __post_init__(self) -> None:
@@ -63,32 +64,35 @@ class AugmentConfig:
         object.__setattr__(self, "scale", tuple(self.scale))
         object.__setattr__(self, "inputs", tuple(self.inputs))
         if not self.inputs or set(self.inputs) - {"frames", "events"}:
-            raise ValueError(f"augment.inputs is {self.inputs}: give frames, events or both")
-        for name in ("cut", "only_frames", "only_events", "blackout", "drop", "damage", "turn", "album"):
+            raise TrainingError(f"augment.inputs is {self.inputs}: give frames, events or both")
+        shares = ("only_frames", "only_events", "blackout", "drop", "damage")
+        for name in ("window_split", *shares, "view_change", "independent_frames"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"augment.{name} is {getattr(self, name)}: give a probability")
-        if self.album and "frames" not in self.inputs:
-            raise ValueError(f"augment.album is {self.album}, but inputs has no frames: set it to 0")
+                raise TrainingError(f"augment.{name} is {getattr(self, name)}: give a probability")
+        if self.independent_frames and "frames" not in self.inputs:
+            raise TrainingError(
+                f"augment.independent_frames is {self.independent_frames}, but inputs has no frames: set it to 0"
+            )
         if self.steps < 1:
-            raise ValueError(f"augment.steps is {self.steps}: give 1 or more")
+            raise TrainingError(f"augment.steps is {self.steps}: give 1 or more")
         if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1]:
-            raise ValueError(f"augment.scale is {self.scale}: give the smallest zoom, above 0, and the largest")
+            raise TrainingError(f"augment.scale is {self.scale}: give the smallest zoom, above 0, and the largest")
         if self.jitter < 0:
-            raise ValueError(f"augment.jitter is {self.jitter}: give 0 for none or more")
+            raise TrainingError(f"augment.jitter is {self.jitter}: give 0 for none or more")
         if any(side % 32 for side in self.crop):
-            raise ValueError(f"augment.crop is {self.crop}: sides must be multiples of 32")
+            raise TrainingError(f"augment.crop is {self.crop}: sides must be multiples of 32")
         if self.only_frames + self.only_events + self.blackout + self.drop > 1:
-            raise ValueError("augment: only_frames, only_events, blackout and drop add up to more than 1")
+            raise TrainingError("augment: only_frames, only_events, blackout and drop add up to more than 1")
         if "frames" not in self.inputs and (self.only_frames or self.blackout or self.drop or self.damage):
-            raise ValueError("augment: frames are lost or damaged, but inputs has no frames: set those shares to 0")
+            raise TrainingError("augment: frames are lost or damaged, but inputs has no frames: set those shares to 0")
         if "events" not in self.inputs and (self.only_frames or self.only_events):
-            raise ValueError("augment: only_frames or only_events, but inputs has no events: set those shares to 0")
+            raise TrainingError("augment: only_frames or only_events, but inputs has no events: set those shares to 0")
 
 
 def make_item(
     sample: Sample,
     config: AugmentConfig,
-    random: np.random.Generator,
+    rng: np.random.Generator,
     *,
     classes: int,
     bins: int,
@@ -106,20 +110,20 @@ def make_item(
         damage or loss.
     """
     height, width = config.crop
-    views = [View.random(sample.frames.shape[1:3], config, random)] * config.steps
-    windows = [(start, end, frame) for start, end, frame in cut_windows(sample, config, random, bins * bin_us)]
+    views = [View.random(sample.frames.shape[1:3], config, rng)] * config.steps
+    windows = [(start, end, frame) for start, end, frame in cut_windows(sample, config, rng, bins * bin_us)]
     windows = windows[-config.steps :]
     windows = [(windows[0][0], windows[0][0] + 1, None)] * (config.steps - len(windows)) + windows
-    use_events, seen = lost_inputs(windows, config, random)
+    use_events, seen = lost_inputs(windows, config, rng)
     turns = [k for k in range(1, config.steps) if seen[k]]
-    turn = turns[int(random.integers(len(turns)))] if turns and random.random() < config.turn else 0
-    views[:turn] = [View.random(sample.frames.shape[1:3], config, random)] * turn
+    turn = turns[int(rng.integers(len(turns)))] if turns and rng.random() < config.view_change else 0
+    views[:turn] = [View.random(sample.frames.shape[1:3], config, rng)] * turn
     frames = torch.zeros(config.steps, 3, height, width)
     events = torch.zeros(config.steps, 2 * bins, height, width)
     shares = torch.zeros(config.steps, classes, height // cell, width // cell)
     undamaged = torch.zeros_like(frames) if clean else None
-    damage = Damage.random(sample, random) if random.random() < config.damage else None
-    colours = random_colours(config.jitter, random) if config.jitter else None
+    damage = Damage.random(sample, rng) if rng.random() < config.damage else None
+    colours = random_colours(config.jitter, rng) if config.jitter else None
     box = seen_box(views, sample.frames.shape[1:3])
     known = None
     for k, ((start, end, index), view) in enumerate(zip(windows, views)):
@@ -141,7 +145,7 @@ def make_item(
             undamaged[k] = torch.from_numpy(view.image(image)).permute(2, 0, 1) / 255
         if not seen[k]:
             continue
-        known = restore(image[box] if damage is None else damage.apply(image[box], random), known, end)
+        known = restore(image[box] if damage is None else damage.apply(image[box], rng), known, end)
         if damage or known.weight < 1:
             image = image.copy()
             image[box] = np.rint(known.image * 255).astype(np.uint8).transpose(1, 2, 0)
@@ -157,28 +161,30 @@ def make_item(
     return item if undamaged is None else {**item, "clean": undamaged}
 
 
-def make_album(
-    samples: Sequence[Sample], config: AugmentConfig, random: np.random.Generator, **shape: Any
+def make_independent_frames(
+    samples: Sequence[Sample], config: AugmentConfig, rng: np.random.Generator, **shape: Any
 ) -> dict[str, Tensor]:
     """An item as `make_item` gives it (`shape`: its other arguments) whose steps show one clip's last frame each.
 
     The steps do not continue each other, and there are no events.
     """
     alone = float("events" in config.inputs)
-    single = replace(config, steps=1, only_frames=alone, only_events=0.0, blackout=0.0, drop=0.0, turn=0.0, cut=0.0)
-    pages = [make_item(sample, single, random, **shape) for sample in samples]
+    single = replace(
+        config, steps=1, only_frames=alone, only_events=0.0, blackout=0.0, drop=0.0, view_change=0.0, window_split=0.0
+    )
+    pages = [make_item(sample, single, rng, **shape) for sample in samples]
     return {name: torch.cat([page[name] for page in pages]) for name in pages[0]}
 
 
 def cut_windows(
-    sample: Sample, config: AugmentConfig, random: np.random.Generator, longest_us: int
+    sample: Sample, config: AugmentConfig, rng: np.random.Generator, longest_us: int
 ) -> list[tuple[int, int, int | None]]:
     """Steps as (start, end, frame at the end or None): windows cut as the pipeline does, and at random besides."""
     steps: list[tuple[int, int, int | None]] = []
     for k in range(len(sample)):
         start, end = sample.bounds_us(k)
-        if random.random() < config.cut and end - start <= 2 * longest_us:
-            edges = [start, int(start + (end - start) * random.uniform(0.15, 0.85)), end]
+        if rng.random() < config.window_split and end - start <= 2 * longest_us:
+            edges = [start, int(start + (end - start) * rng.uniform(0.15, 0.85)), end]
         else:
             edges = [start, end]
         fine = [start]
@@ -190,22 +196,22 @@ def cut_windows(
 
 
 def lost_inputs(
-    windows: list[tuple[int, int, int | None]], config: AugmentConfig, random: np.random.Generator
+    windows: list[tuple[int, int, int | None]], config: AugmentConfig, rng: np.random.Generator
 ) -> tuple[bool, list[bool]]:
     """Whether the clip has events, and which steps see a frame."""
     with_frame = [k for k, window in enumerate(windows) if window[2] is not None]
     seen = set(with_frame) if "frames" in config.inputs else set()
     use_events = "events" in config.inputs
-    draw = random.random()
+    draw = rng.random()
     edges = np.cumsum((config.only_frames, config.only_events, config.blackout, config.drop))
     if draw < edges[0]:
         use_events = False
     elif draw < edges[1]:
         seen = set()
     elif draw < edges[2] and len(with_frame) > 1:
-        seen = set(with_frame[: int(random.integers(1, len(with_frame)))])
+        seen = set(with_frame[: int(rng.integers(1, len(with_frame)))])
     elif draw < edges[3]:
-        seen = {k for k in seen if random.random() >= 0.3}
+        seen = {k for k in seen if rng.random() >= 0.3}
     return use_events, [k in seen for k in range(len(windows))]
 
 
@@ -239,14 +245,14 @@ class View:
     size: tuple[int, int]
 
     @classmethod
-    def random(cls, size: tuple[int, int], config: AugmentConfig, random: np.random.Generator) -> View:
+    def random(cls, size: tuple[int, int], config: AugmentConfig, rng: np.random.Generator) -> View:
         """A random view of a picture of ``size`` (H, W); the crop may reach beyond a small picture."""
-        zoom = float(random.uniform(*config.scale))
+        zoom = float(rng.uniform(*config.scale))
         scaled = (round(size[0] * zoom), round(size[1] * zoom))
         top, left = (
-            int(random.integers(min(0, one - crop), max(0, one - crop) + 1)) for one, crop in zip(scaled, config.crop)
+            int(rng.integers(min(0, one - crop), max(0, one - crop) + 1)) for one, crop in zip(scaled, config.crop)
         )
-        return cls(zoom, top, left, bool(random.random() < 0.5), config.crop, scaled)
+        return cls(zoom, top, left, bool(rng.random() < 0.5), config.crop, scaled)
 
     def source(self, size: tuple[int, int]) -> tuple[slice, slice]:
         """Rows and columns of a picture of ``size`` (H, W) that the crop shows, a pixel more on each side."""
@@ -320,34 +326,34 @@ class Damage:
     direction: np.ndarray
 
     @classmethod
-    def random(cls, sample: Sample, random: np.random.Generator) -> Damage:
+    def random(cls, sample: Sample, rng: np.random.Generator) -> Damage:
         """Dark (2 to 48 times less light), over-exposed (2 to 14 times more, as often as the others together) or
         blurred (7 to 25 px), evenly in between (our choice: half of the dark clips then have less than a 25th of their
         light; what is white in a frame nothing restores, there the network itself must learn to look at the events).
         """
-        kind = ("dark", "overexposed", "blur", "overexposed")[int(random.integers(4))]
+        kind = ("dark", "overexposed", "blur", "overexposed")[int(rng.integers(4))]
         low, high = {"dark": (2.0, 48.0), "overexposed": (2.0, 14.0), "blur": (7.0, 25.0)}[kind]
-        angle = random.uniform(0, np.pi)
+        angle = rng.uniform(0, np.pi)
         motion = sample.motion_px
         if motion is None or np.hypot(*motion) < 0.5:
             motion = np.array([np.cos(angle), np.sin(angle)])
-        return cls(kind, float(random.uniform(low, high)), motion)
+        return cls(kind, float(rng.uniform(low, high)), motion)
 
-    def apply(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    def apply(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """``(h, w, 3) uint8`` to the same."""
         if self.kind == "blur":
             return blur(image, self.direction, round(self.strength))
         light = TO_LIGHT[image]
         if self.kind == "overexposed":
             return to_codes(light * self.strength)
-        noise = random.standard_normal(light.shape, np.float32) * np.float32(READ_NOISE)
+        noise = rng.standard_normal(light.shape, np.float32) * np.float32(READ_NOISE)
         return to_codes(light / self.strength + noise)
 
 
-def random_colours(spread: float, random: np.random.Generator) -> np.ndarray:
+def random_colours(spread: float, rng: np.random.Generator) -> np.ndarray:
     """A table ``(3, 256) uint8`` per channel: a gamma and a gain of all, a smaller gain of each."""
-    gamma, gain = np.exp(random.uniform(-spread, spread, 2))
-    gains = gain * np.exp(random.uniform(-spread / 3, spread / 3, (3, 1)))
+    gamma, gain = np.exp(rng.uniform(-spread, spread, 2))
+    gains = gain * np.exp(rng.uniform(-spread / 3, spread / 3, (3, 1)))
     levels = gains * (np.arange(256) / 255.0) ** gamma
     return np.rint(255 * np.clip(levels, 0, 1)).astype(np.uint8)
 

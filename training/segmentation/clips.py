@@ -68,26 +68,26 @@ class SourceConfig:
 
     def __post_init__(self) -> None:
         if self.kind not in (*SOURCES, *RECORDINGS):
-            raise ValueError(f"source kind is {self.kind!r}: give one of {', '.join((*SOURCES, *RECORDINGS))}")
+            raise TrainingError(f"source kind is {self.kind!r}: give one of {', '.join((*SOURCES, *RECORDINGS))}")
         if (self.kind == "scene") == bool(self.root):
-            raise ValueError(f"source kind {self.kind} with root {self.root!r}: only data sets have a root")
+            raise TrainingError(f"source kind {self.kind} with root {self.root!r}: only data sets have a root")
         if self.frames < 1 or self.count < 0:
-            raise ValueError(f"source frames {self.frames}, count {self.count}: give at least 1 and 0")
+            raise TrainingError(f"source frames {self.frames}, count {self.count}: give at least 1 and 0")
         if self.stills and self.frames != 1:
-            raise ValueError(f"source frames {self.frames} of stills: give 1")
+            raise TrainingError(f"source frames {self.frames} of stills: give 1")
         if self.stills and self.kind != "camvid" and not self.packed:
-            raise ValueError(f"source kind {self.kind} has no stills: pack clips and give packed, or use camvid")
+            raise TrainingError(f"source kind {self.kind} has no stills: pack clips and give packed, or use camvid")
 
     def open(self) -> ClipSource:
         """The source that this describes.
 
         Raises:
-            ValueError: recordings that are not packed yet.
+            TrainingError: recordings that are not packed yet.
         """
         if self.packed:
             return PackedClips(Path(self.packed), self.stills)
         if self.kind in RECORDINGS:
-            raise ValueError(
+            raise TrainingError(
                 f"{self.kind} is read packed: run `python -m training.segmentation.clips CONFIG` and set packed"
             )
         return SOURCES[self.kind](self)

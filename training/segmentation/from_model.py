@@ -1,7 +1,7 @@
 """Networks of exported models, to train on from or to learn from: what `training.segmentation.export` did, undone.
 
 An exported convolution holds its norm's scale; what a norm would measure is not in the file. It is measured anew on
-training items (`settle_norms`), so that the network gives what the model gives and can be trained on.
+training items (`recalibrate_batch_norms`), so that the network gives what the model gives and can be trained on.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from halsie_ros.inference.cards import ModelCard, find_model
+from training.core.command import TrainingError
 from training.networks.halsie import EVENT_LAYERS, HalsieStream, StreamConfig
 from training.networks.layers import ConvNorm
 
@@ -26,7 +27,7 @@ def network_of(model: str | Path) -> HalsieStream:
 
     Raises:
         ModelError: there is no such model.
-        ValueError: the model's graphs are not those of a spiking `HalsieStream`.
+        TrainingError: the model's graphs are not those of a spiking `HalsieStream`.
     """
     card = ModelCard.load(find_model(model))
     card.verify()
@@ -45,7 +46,7 @@ def network_of(model: str | Path) -> HalsieStream:
             deep=(len(weights["down.conv.weight"]), len(weights["context.lower.0.conv.weight"])),
         )
     except KeyError as error:
-        raise ValueError(f"{card.path}: its graphs have no {error}: export the model again") from error
+        raise TrainingError(f"{card.path}: its graphs have no {error}: export the model again") from error
     network = HalsieStream(config)
     state = network.state_dict()
     for name, module in network.named_modules():
@@ -55,7 +56,7 @@ def network_of(model: str | Path) -> HalsieStream:
     learned = {name for name, _ in network.named_parameters() if not name.endswith("norm.weight")}
     wrong = learned ^ set(weights) or {name for name in learned if tuple(state[name].shape) != weights[name].shape}
     if wrong:
-        raise ValueError(f"{card.path}: {min(wrong)} does not fit: export the model again")
+        raise TrainingError(f"{card.path}: {min(wrong)} does not fit: export the model again")
     network.load_state_dict(state | {name: torch.from_numpy(one.copy()) for name, one in weights.items()})
     return network
 
@@ -89,7 +90,7 @@ def _join_parts(weights: dict[str, np.ndarray], name: str) -> None:
 
 
 @torch.no_grad()
-def settle_norms(network: nn.Module, batches: Iterable[tuple[Tensor, ...]]) -> None:
+def recalibrate_batch_norms(network: nn.Module, batches: Iterable[tuple[Tensor, ...]]) -> None:
     """Gives every norm the mean and variance of what it meets in `batches` (a network's inputs), and a scale and shift
     with which it does what it did before."""
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]

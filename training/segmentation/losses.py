@@ -56,7 +56,7 @@ def motion_error(shares: Tensor, moves: Tensor, continues: Tensor) -> Tensor:
     return error / weight.clamp(min=1.0)
 
 
-def lesson(scores: Tensor, clean: Tensor, teacher: nn.Module, most: int = 0) -> Tensor:
+def distillation_loss(scores: Tensor, clean: Tensor, teacher: nn.Module, most: int = 0) -> Tensor:
     """Kullback-Leibler divergence of scores from the teacher's, the mean over cells of the steps that have a frame.
 
     Args:

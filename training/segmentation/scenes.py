@@ -8,6 +8,7 @@ from halsie_ros.datasets.samples import Sample
 from halsie_ros.events import Events
 from halsie_ros.simulation.recording import record_scene
 from halsie_ros.simulation.street.scene import training_seed
+from training.core.command import TrainingError
 from training.segmentation.clips import still
 
 LIGHTS = ("day", "dusk", "night")
@@ -26,9 +27,9 @@ class SceneClips:
 
     def __init__(self, split: str, count: int, frames: int) -> None:
         if split not in _FIRST:
-            raise ValueError(f"scene split is {split!r}: give train or validation")
+            raise TrainingError(f"scene split is {split!r}: give train or validation")
         if not 0 < count <= 1_000_000:
-            raise ValueError(f"scene count is {count}: give 1 to 1,000,000")
+            raise TrainingError(f"scene count is {count}: give 1 to 1,000,000")
         self._first, self._count, self._frames = _FIRST[split], count, frames
 
     def __len__(self) -> int:
@@ -47,8 +48,8 @@ class SceneClips:
         number = self._first + index
         rate_hz, turn = 20.0, 0
         if seed is not None:
-            random = np.random.default_rng([number, seed])
-            rate_hz, turn = float(random.uniform(15, 30)), int(random.integers(3))
+            rng = np.random.default_rng([number, seed])
+            rate_hz, turn = float(rng.uniform(15, 30)), int(rng.integers(3))
         light = LIGHTS[(index + turn) % 3]
         moments = list(
             record_scene(

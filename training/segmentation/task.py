@@ -18,18 +18,19 @@ from torch import Tensor, nn
 from halsie_ros.events import Events
 from halsie_ros.events.voxel import bin_counts
 from halsie_ros.segmentation.restoration import carry, restore
-from training.core.command import command, setting_up
+from training.core.command import TrainingError, command, setting_up
 from training.core.loop import train
+from training.core.recipes import add_set_argument
 from training.networks.teacher import StreamTeacher, Teacher
 from training.networks.unrolled import network_for
-from training.segmentation.augment import AugmentConfig, cut_windows, make_album, make_item
-from training.segmentation.config import SegmentationConfig, add_set_argument
+from training.segmentation.augment import AugmentConfig, cut_windows, make_independent_frames, make_item
+from training.segmentation.config import SegmentationConfig
 from training.segmentation.export import BIN_US
-from training.segmentation.from_model import network_of, settle_norms
-from training.segmentation.losses import lesson, motion_error, soft_iou
+from training.segmentation.from_model import network_of, recalibrate_batch_norms
+from training.segmentation.losses import distillation_loss, motion_error, soft_iou
 
-SETTLING = 6
-"""Batches on which the norms of an exported model are settled."""
+RECALIBRATION_BATCHES = 6
+"""Batches on which the batch norms of an exported model are recalibrated."""
 
 
 class SegmentationTask:
@@ -47,7 +48,9 @@ class SegmentationTask:
             self._teacher = self._open_teacher().to(memory_format=torch.channels_last).eval().requires_grad_(False)
         if config.start.endswith(".yaml"):
             self.network.load_state_dict(network_of(config.start).state_dict())
-            settle_norms(self.network, (self._inputs(self._first_batch(k)) for k in range(SETTLING)))
+            recalibrate_batch_norms(
+                self.network, (self._inputs(self._first_batch(k)) for k in range(RECALIBRATION_BATCHES))
+            )
         elif config.start:
             saved = torch.load(config.start, map_location="cpu", weights_only=True)
             self.network.load_state_dict(saved["average"])
@@ -64,7 +67,7 @@ class SegmentationTask:
         if self.config.teacher.endswith(".yaml"):
             network = network_of(self.config.teacher)
             if network.config.classes != self.config.network.classes:
-                raise ValueError(
+                raise TrainingError(
                     f"teacher {self.config.teacher} has {network.config.classes} classes, the network "
                     f"{self.config.network.classes}: give one of the same class set"
                 )
@@ -75,9 +78,9 @@ class SegmentationTask:
         return teacher
 
     def _first_batch(self, number: int) -> dict[str, Tensor]:
-        """One of the batches on which the norms of an exported model are settled."""
-        random = np.random.default_rng([self.config.loop.seed, 2, number])
-        items = [self.item(int(random.integers(len(self))), random) for _ in range(self.config.loop.batch)]
+        """One of the batches on which the batch norms of an exported model are recalibrated."""
+        rng = np.random.default_rng([self.config.loop.seed, 2, number])
+        items = [self.item(int(rng.integers(len(self))), rng) for _ in range(self.config.loop.batch)]
         return {name: torch.stack([item[name] for item in items]) for name in items[0]}
 
     @staticmethod
@@ -90,19 +93,19 @@ class SegmentationTask:
     def __len__(self) -> int:
         return len(self._clips)
 
-    def item(self, index: int, random: np.random.Generator) -> dict[str, Tensor]:
+    def item(self, index: int, rng: np.random.Generator) -> dict[str, Tensor]:
         """See `training.core.loop.Task`; as `make_item` gives it, but frames and counts in bytes, see `in_bytes`."""
         network, augment = self.config.network, self.config.augment
         shape = {
-            "classes": network.classes, "bins": network.bins, "bin_us": BIN_US, "cell": self.config.loss_stride,
+            "classes": network.classes, "bins": network.bins, "bin_us": BIN_US, "cell": self.config.loss_output_stride,
             "clean": self._teacher is not None,
         }  # fmt: skip
-        if augment.album and random.random() < augment.album:
-            others = random.integers(len(self._clips), size=augment.steps - 1)
-            pages = [self._clips.still(int(place), int(random.integers(1 << 30))) for place in (index, *others)]
-            return in_bytes(make_album(pages, augment, random, **shape))
-        sample = self._clips.sample(index, int(random.integers(1 << 30)))
-        return in_bytes(make_item(sample, augment, random, **shape))
+        if augment.independent_frames and rng.random() < augment.independent_frames:
+            others = rng.integers(len(self._clips), size=augment.steps - 1)
+            pages = [self._clips.still(int(place), int(rng.integers(1 << 30))) for place in (index, *others)]
+            return in_bytes(make_independent_frames(pages, augment, rng, **shape))
+        sample = self._clips.sample(index, int(rng.integers(1 << 30)))
+        return in_bytes(make_item(sample, augment, rng, **shape))
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         """Cross entropy against the classes' shares in each cell, averaged over each item's labelled area; what the
@@ -116,25 +119,28 @@ class SegmentationTask:
         shares = shares.flatten(0, 1)
         scores = scores.float()
         quarter = scores
-        if self.config.loss_stride < 4:
-            scores = F.interpolate(scores, scale_factor=4 / self.config.loss_stride, mode="bilinear")
+        if self.config.loss_output_stride < 4:
+            scores = F.interpolate(scores, scale_factor=4 / self.config.loss_output_stride, mode="bilinear")
         log_likelihood = F.log_softmax(scores, 1)
         target = shares * self._weights.to(scores.device).view(1, -1, 1, 1)
         per_step = -(target * log_likelihood).sum((1, 2, 3)).view(steps, items)
         area = target.sum((1, 2, 3)).view(steps, items)
         loss = (per_step.sum(0) / area.sum(0).clamp(min=1.0)).mean()
-        if self.config.overlap:
-            loss = loss + self.config.overlap * (1 - soft_iou(log_likelihood.exp(), shares, items).mean())
+        if self.config.soft_iou_weight:
+            loss = loss + self.config.soft_iou_weight * (1 - soft_iou(log_likelihood.exp(), shares, items).mean())
         if self._teacher is not None:
-            loss = loss + self.config.lesson * lesson(
+            loss = loss + self.config.distillation_weight * distillation_loss(
                 quarter,
                 batch["clean"].transpose(0, 1).flatten(0, 1) / 255,
                 self._teacher.to(scores.device),
-                self.config.lesson_frames,
+                self.config.distillation_frames,
             )
-        if self.config.motion:
-            known = F.avg_pool2d(shares, 8 // self.config.loss_stride).unflatten(0, (steps, items))
-            loss = loss + self.config.motion * motion_error(known, moves.unflatten(0, (steps, items)), continues).mean()
+        if self.config.motion_weight:
+            known = F.avg_pool2d(shares, 8 // self.config.loss_output_stride).unflatten(0, (steps, items))
+            loss = (
+                loss
+                + self.config.motion_weight * motion_error(known, moves.unflatten(0, (steps, items)), continues).mean()
+            )
         return loss, {f"spikes/{k}": float(layer.detach().mean()) for k, layer in enumerate(spikes)}
 
     def validate(self, network: nn.Module) -> dict[str, float]:
@@ -207,7 +213,7 @@ def run_clip(network: nn.Module, sample: Any, inputs: tuple[str, ...], lost: int
     device = next(network.parameters()).device
     height, width = sample.labels.shape[1:]
     padded = (-(-height // 32) * 32, -(-width // 32) * 32)
-    config = AugmentConfig(cut=0.0)
+    config = AugmentConfig(window_split=0.0)
     network = network.network if isinstance(network, FrozenNorms) else network
     bins = network.config.bins
     state: tuple[Tensor | None, ...] = (None,) * 4

@@ -25,11 +25,12 @@ from halsie_ros.pictures.flow import optical_flow
 from halsie_ros.pictures.srgb import to_luminance
 from training.core.allocator import keep_memory
 from training.core.checkpoints import write
-from training.core.command import command, setting_up
+from training.core.command import TrainingError, command, setting_up
 from training.core.loop import LoopConfig, fast_bfloat16, learning_rate
+from training.core.recipes import add_set_argument
 from training.networks.halsie import HalsieStream
 from training.segmentation.clips import ClipSource, PackedClips
-from training.segmentation.config import SegmentationConfig, add_set_argument
+from training.segmentation.config import SegmentationConfig
 from training.segmentation.export import BIN_US
 from training.segmentation.task import SegmentationTask
 
@@ -75,7 +76,7 @@ def examples(clips: ClipSource, indices: Iterable[int], bins: int, limit: int) -
         if len(counts) == limit:
             break
     if not counts:
-        raise ValueError(
+        raise TrainingError(
             "no two frames of the clips are at most a step apart: pack clips of 20 frames a second or more"
         )
     return np.stack(counts), torch.from_numpy(np.stack(flows)).float(), torch.tensor(lengths)
@@ -104,10 +105,10 @@ def teach(
     config = LoopConfig(steps=steps, batch=_BATCH, learning_rate=2e-3, warmup_steps=steps // 20)
     parameters = [*network.event_branch.parameters(), *network.flow.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate)
-    random = np.random.default_rng(config.seed)
+    rng = np.random.default_rng(config.seed)
     network.train()
     for step in range(steps):
-        chosen = random.integers(0, len(data[0]), _BATCH)
+        chosen = rng.integers(0, len(data[0]), _BATCH)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, step)
         with torch.autocast(device.type, torch.bfloat16) if mixed else nullcontext():
@@ -147,16 +148,16 @@ def main(arguments: list[str] | None = None) -> int:
         config = SegmentationConfig.load(args.config, [f"train.packed={args.packed}", "class_weights=0.0", *args.set])
         network = SegmentationTask(config).network
         if not isinstance(network, HalsieStream):
-            raise ValueError(
+            raise TrainingError(
                 f"{args.config}: motion is learned by a stream with running norms: "
                 "give frozen_norms and network.unrolled false"
             )
         clips, bins = PackedClips(args.packed), config.network.bins
         # Clips that follow each other overlap in recordings: what is held out lies together, at the end.
-        random, first_held = np.random.default_rng(config.loop.seed), len(clips) - max(1, len(clips) // 10)
-        last = first_held + random.permutation(len(clips) - first_held)
+        rng, first_held = np.random.default_rng(config.loop.seed), len(clips) - max(1, len(clips) // 10)
+        last = first_held + rng.permutation(len(clips) - first_held)
         held = examples(clips, last, bins, max(1, args.examples // 10))
-        data = examples(clips, random.permutation(first_held), bins, args.examples)
+        data = examples(clips, rng.permutation(first_held), bins, args.examples)
     network.to("cuda" if torch.cuda.is_available() else "cpu")
     error, still = teach(network, data, held, args.steps)
     print(f"held-out clips: {error:.2f} px off, {still:.2f} px without any motion")

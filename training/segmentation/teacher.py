@@ -11,6 +11,7 @@ from pathlib import Path
 
 from torch import nn
 
+from training.core.command import TrainingError
 from training.networks.teacher import Teacher
 from training.segmentation.config import SegmentationConfig
 from training.segmentation.task import SegmentationTask, run_command
@@ -21,7 +22,7 @@ class TeacherTask(SegmentationTask):
 
     def __init__(self, config: SegmentationConfig) -> None:
         if tuple(config.augment.inputs) != ("frames",) or config.augment.steps != 1:
-            raise ValueError(
+            raise TrainingError(
                 "a teacher learns from single frames: set augment.inputs to [frames] and augment.steps to 1"
             )
         super().__init__(config)

@@ -42,7 +42,7 @@ def test_missing_data_and_conflicts_are_one_line(name, repository, tmp_path, mon
         "train.packed=nowhere",
         "imagenet=",
         "teacher=",
-        "lesson=0",
+        "distillation_weight=0",
     ]
     main = importlib.import_module(f"training.{name}").main
     assert main(arguments) == 1

@@ -113,8 +113,8 @@ def test_rate_warms_up_and_falls_to_a_hundredth():
         ({"seed": -1}, "seed is -1"),
         ({"validate_every": 0}, "validate_every is 0"),
         ({"save_every": "often"}, "save_every is 'often'"),
-        ({"average": 1.0}, "average is 1.0"),
-        ({"average": -0.1}, "average is -0.1"),
+        ({"ema_decay": 1.0}, "ema_decay is 1.0"),
+        ({"ema_decay": -0.1}, "ema_decay is -0.1"),
         ({"learning_rate": 0}, "learning_rate is 0: give more than 0"),
         ({"learning_rate": "1e-3"}, "learning_rate is '1e-3': give a number, in YAML like 1.0e-3"),
         ({"clip_norm": float("nan")}, "clip_norm is nan"),
@@ -124,7 +124,7 @@ def test_rate_warms_up_and_falls_to_a_hundredth():
     ],
 )
 def test_impossible_settings_are_refused(wrong, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(TrainingError, match=said):
         LoopConfig(**{"steps": 10, "batch": 2, **wrong})
 
 

@@ -27,15 +27,15 @@ def test_variants_differ_in_one_thing_each(repository):
 
 
 @pytest.mark.parametrize("name", ["halsie_stream", "halsie_frames"])
-def test_recipes_with_albums_and_turns_have_every_variant(name, repository):
+def test_recipes_with_independent_frames_and_view_changes_have_every_variant(name, repository):
     config = SegmentationConfig.load(repository / "training" / "configs" / f"{name}.yaml")
-    assert config.augment.album and config.augment.turn
+    assert config.augment.independent_frames and config.augment.view_change
     made = ablation.variants(config)
     assert list(made) == list(ablation.VARIANTS)
     events = made["trained on events alone"]
     assert events.augment.inputs == ("events",) and events.card["inputs"] == ["events"]
-    assert events.augment.album == events.augment.turn == events.augment.damage == 0
-    assert made["trained on frames alone"].augment.album == config.augment.album
+    assert events.augment.independent_frames == events.augment.view_change == events.augment.damage == 0
+    assert made["trained on frames alone"].augment.independent_frames == config.augment.independent_frames
 
 
 def test_only_the_variants_asked_for_are_made(repository, monkeypatch):

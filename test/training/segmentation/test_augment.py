@@ -14,18 +14,19 @@ from halsie_ros.datasets.samples import Sample  # noqa: E402
 from halsie_ros.events import Events  # noqa: E402
 from halsie_ros.pictures.srgb import TO_LIGHT, to_codes, to_luminance  # noqa: E402
 from halsie_ros.simulation.events import EventSimulator  # noqa: E402
+from training.core.command import TrainingError  # noqa: E402
 from training.segmentation.augment import (  # noqa: E402
     AugmentConfig,
     View,
     class_shares,
     cut_windows,
     lost_inputs,
-    make_album,
+    make_independent_frames,
     make_item,
     random_colours,
 )
 
-NO_LOSS = {"only_frames": 0.0, "only_events": 0.0, "blackout": 0.0, "drop": 0.0, "damage": 0.0, "cut": 0.0}
+NO_LOSS = {"only_frames": 0.0, "only_events": 0.0, "blackout": 0.0, "drop": 0.0, "damage": 0.0, "window_split": 0.0}
 
 
 def one_dot(height=96, width=128, frames=4, period_us=40_000):
@@ -82,7 +83,7 @@ def test_a_cameras_jitter_makes_no_further_step():
 
 
 def test_random_cuts_keep_the_time_line_whole():
-    config = AugmentConfig(**{**NO_LOSS, "cut": 1.0})
+    config = AugmentConfig(**{**NO_LOSS, "window_split": 1.0})
     steps = cut_windows(one_dot(), config, np.random.default_rng(1), 50_000)
     assert steps[0][0] == 1000 and steps[-1][1] == 161_000
     assert all(one[1] == other[0] for one, other in pairwise(steps))
@@ -129,17 +130,17 @@ def test_an_album_shows_another_picture_at_every_step():
     for inputs in (("frames", "events"), ("frames",)):
         one = dataclasses.replace(config, inputs=inputs)
         for seed in range(20):
-            item = make_album([one_dot(), dim, one_dot()], one, np.random.default_rng(seed), **shape)
+            item = make_independent_frames([one_dot(), dim, one_dot()], one, np.random.default_rng(seed), **shape)
             brightest = (item["frames"].amax((1, 2, 3)) * 255).round().tolist()
             assert set(brightest) <= {0, 127, 255} and brightest[1] <= 127
             assert item["events"].abs().sum() == 0 and item["continues"].tolist() == [0, 0, 0]
             assert item["frame_valid"].tolist() == [1, 1, 1] and item["shares"].shape == (3, 5, 16, 24)
-    with pytest.raises(ValueError, match="album"):
-        AugmentConfig(album=1.5)
+    with pytest.raises(TrainingError, match="independent_frames"):
+        AugmentConfig(independent_frames=1.5)
 
 
 def test_a_turn_shows_another_view_before_a_frame():
-    config = AugmentConfig(crop=(64, 96), scale=(0.8, 1.4), steps=4, turn=1.0, **NO_LOSS)
+    config = AugmentConfig(crop=(64, 96), scale=(0.8, 1.4), steps=4, view_change=1.0, **NO_LOSS)
     turned = 0
     for seed in range(8):
         item = make_item(one_dot(), config, np.random.default_rng(seed), classes=5, bins=5, bin_us=10_000)
@@ -253,15 +254,15 @@ def test_class_shares_by_hand():
         ({"blackout": 0.9, "drop": 0.3}, "more than 1"),
         ({"inputs": ["frames"]}, "no events"),
         ({"inputs": ["events"]}, "no frames"),
-        ({"turn": 2}, "turn is 2"),
+        ({"view_change": 2}, "view_change is 2"),
         ({"jitter": -0.1}, "0 for none"),
         ({"steps": 0}, "steps is 0"),
         ({"damage": 3}, "damage is 3"),
-        ({"cut": -1}, "cut is -1"),
+        ({"window_split": -1}, "window_split is -1"),
         ({"only_events": -0.3}, "only_events is -0.3"),
         ({"scale": (1.4, 0.7)}, "smallest zoom"),
     ],
 )
 def test_conflicts_are_refused(wrong, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(TrainingError, match=said):
         AugmentConfig(**wrong)

@@ -9,10 +9,11 @@ pytest.importorskip("snntorch")
 pytest.importorskip("onnx")
 
 from halsie_ros.errors import ModelError  # noqa: E402
+from training.core.command import TrainingError  # noqa: E402
 from training.networks.halsie import HalsieStream, StreamConfig  # noqa: E402
 from training.networks.teacher import StreamTeacher  # noqa: E402
 from training.segmentation.export import deployed, export  # noqa: E402
-from training.segmentation.from_model import network_of, settle_norms  # noqa: E402
+from training.segmentation.from_model import network_of, recalibrate_batch_norms  # noqa: E402
 
 
 def clip(seed, steps=3, items=2, side=64):
@@ -66,7 +67,7 @@ def test_a_model_becomes_the_network_that_it_was_made_of(network, card):
 def test_settled_norms_change_no_answer_and_know_what_they_meet(card):
     again, batches = network_of(card), [clip(seed) for seed in (11, 12)]
     before = answers(again, batches[0])
-    settle_norms(again, batches)
+    recalibrate_batch_norms(again, batches)
     assert alike(answers(again, batches[0]), before)
     met, first = [], again.frame_branch.edges[0].norm
     first.register_forward_pre_hook(lambda _, inputs: met.append(inputs[0]))
@@ -79,7 +80,7 @@ def test_settled_norms_change_no_answer_and_know_what_they_meet(card):
 
 def test_a_settled_network_trains_on_from_where_it_was(card):
     again, batch = network_of(card), clip(11, items=6)
-    settle_norms(again, [batch])
+    recalibrate_batch_norms(again, [batch])
     wanted = answers(again, batch)[0].argmax(1)
     again.train()
     assert (again(*batch)[0].argmax(1) == wanted).float().mean() > 0.8  # batch norms, not running ones
@@ -99,5 +100,5 @@ def test_what_is_no_segmentation_model_is_refused(card, repository):
     with pytest.raises(ModelError):
         network_of(repository / "models" / "actions_mhad.yaml")
     card.write_text(card.read_text().replace("bins: 5", "bins: 4"))
-    with pytest.raises(ValueError, match="does not fit"):
+    with pytest.raises(TrainingError, match="does not fit"):
         network_of(card)

@@ -14,6 +14,7 @@ pytest.importorskip("snntorch")
 
 from halsie_ros.datasets.samples import Sample  # noqa: E402
 from halsie_ros.events import Events  # noqa: E402
+from training.core.command import TrainingError  # noqa: E402
 from training.core.loop import batches, train  # noqa: E402
 from training.networks.halsie import StreamConfig  # noqa: E402
 from training.networks.teacher import Teacher  # noqa: E402
@@ -22,7 +23,7 @@ from training.segmentation.clips import PackedClips, SourceConfig, load_clip, pa
 from training.segmentation.config import SegmentationConfig  # noqa: E402
 from training.segmentation.export import export, load  # noqa: E402
 from training.segmentation.export import main as export_command  # noqa: E402
-from training.segmentation.losses import lesson, motion_error, soft_iou  # noqa: E402
+from training.segmentation.losses import distillation_loss, motion_error, soft_iou  # noqa: E402
 from training.segmentation.scenes import SceneClips  # noqa: E402
 from training.segmentation.task import FrozenNorms, SegmentationTask, in_bytes, mean_iou, run_clip  # noqa: E402
 from training.segmentation.teacher import TeacherTask  # noqa: E402
@@ -33,7 +34,7 @@ RECIPE = {
     "train": {"kind": "scene", "split": "train", "count": 4, "frames": 2},
     "validation": {"kind": "scene", "split": "validation", "count": 2, "frames": 2},
     "augment": {"crop": [64, 64], "scale": [1.0, 1.0], "steps": 2, "damage": 0.0},
-    "loop": {"steps": 12, "batch": 2, "learning_rate": 0.005, "validate_every": 12, "save_every": 12, "average": 0.0},
+    "loop": {"steps": 12, "batch": 2, "learning_rate": 0.005, "validate_every": 12, "save_every": 12, "ema_decay": 0.0},
     "card": {
         "inputs": ["frames", "events"],
         "data": "halves",
@@ -94,14 +95,16 @@ def test_a_still_is_one_frame_of_a_packed_clip(tmp_path):
     labels[1] = 255
     save_clip(tmp_path / "clip.npz", dataclasses.replace(sample, labels=labels))
     assert all((clips.sample(0, seed).labels != 255).any() for seed in (0, 1, 2, None))
-    with pytest.raises(ValueError, match="of stills: give 1"):
+    with pytest.raises(TrainingError, match="of stills: give 1"):
         SourceConfig("scene", count=3, frames=2, stills=True)
-    with pytest.raises(ValueError, match="pack clips"):
+    with pytest.raises(TrainingError, match="pack clips"):
         SourceConfig("scene", count=3, frames=1, stills=True)
 
 
-def test_albums_are_made_of_single_pictures(recipe):
-    task = SegmentationTask(SegmentationConfig.load(recipe, ["augment.album=1.0", "augment.only_frames=0.0"]))
+def test_independent_frames_are_made_of_single_pictures(recipe):
+    task = SegmentationTask(
+        SegmentationConfig.load(recipe, ["augment.independent_frames=1.0", "augment.only_frames=0.0"])
+    )
     task._clips.sample = None  # a whole clip is never asked for
     item = task.item(0, np.random.default_rng(1))
     assert item["frame_valid"].tolist() == [1.0, 1.0] and not item["events"].any()
@@ -154,11 +157,11 @@ def test_the_recipes_of_the_repository_are_read(repository):
         ({"class_set": "moon"}, "class_set is 'moon'"),
         ({"imagenet": "a", "start": "b"}, "keep one"),
         ({"teacher": "a"}, "give both"),
-        ({"lesson": 1.0}, "give both"),
-        ({"lesson_frames": 4}, "give 0, or both"),
+        ({"distillation_weight": 1.0}, "give both"),
+        ({"distillation_frames": 4}, "give 0, or both"),
         ({"train": {**RECIPE["train"], "root": "somewhere"}}, "only data sets have a root"),
-        ({"overlap": -1}, "overlap is -1"),
-        ({"loss_stride": 3}, "give 1, 2 or 4"),
+        ({"soft_iou_weight": -1}, "soft_iou_weight is -1"),
+        ({"loss_output_stride": 3}, "give 1, 2 or 4"),
         ({"frozen_norms": "yes please"}, "frozen_norms is 'yes please': give true or false"),
         ({"network": {**RECIPE["network"], "unrolled": True}, "start": "a"}, "network.unrolled has neither"),
         ({"network": {**RECIPE["network"], "unrolled": True, "mixer": False}}, "network.unrolled is spiking"),
@@ -169,7 +172,7 @@ def test_the_recipes_of_the_repository_are_read(repository):
 def test_conflicts_are_refused_at_construction(tmp_path, change, said):
     path = tmp_path / "recipe.yaml"
     path.write_text(yaml.safe_dump({**RECIPE, **change}))
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(TrainingError, match=said):
         SegmentationConfig.load(path)
 
 
@@ -178,7 +181,7 @@ def test_changes_on_the_command_line_are_held_to_the_same_rules(repository):
     config = SegmentationConfig.load(recipe, ["loop.steps=77", "augment.scale=[1.0, 1.5]", "class_weights=0.5"])
     assert (config.loop.steps, config.augment.scale, config.class_weights) == (77, (1.0, 1.5), 0.5)
     for change, said in (("loop.stepz=3", "unknown stepz"), ("loop.steps", "give PART.NAME=VALUE")):
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(TrainingError, match=said):
             SegmentationConfig.load(recipe, [change])
 
 
@@ -229,7 +232,9 @@ class _Stopping(SegmentationTask):
 
 
 def test_frozen_norms_stay_as_they_are(recipe):
-    config = dataclasses.replace(SegmentationConfig.load(recipe), frozen_norms=True, overlap=0.5, motion=0.5)
+    config = dataclasses.replace(
+        SegmentationConfig.load(recipe), frozen_norms=True, soft_iou_weight=0.5, motion_weight=0.5
+    )
     task = SegmentationTask(config)
     task.network.train()
     norm = next(module for module in task.network.modules() if isinstance(module, torch.nn.BatchNorm2d))
@@ -264,8 +269,8 @@ def test_a_run_with_frozen_norms_goes_on_is_exported_and_started_from(recipe, tm
 
 
 def test_items_travel_in_bytes_and_the_loss_is_that_of_floats(recipe, tmp_path):
-    path = tmp_path / "lesson.yaml"
-    path.write_text(yaml.safe_dump({**yaml.safe_load(recipe.read_text()), "teacher": "t", "lesson": 1.0}))
+    path = tmp_path / "distillation.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(recipe.read_text()), "teacher": "t", "distillation_weight": 1.0}))
     torch.save({"average": Teacher(StreamConfig(**RECIPE["network"])).state_dict()}, tmp_path / "teacher.pt")
     config = SegmentationConfig.load(path, [f"teacher={tmp_path / 'teacher.pt'}", "augment.damage=1.0"])
     task = SegmentationTask(config)
@@ -300,7 +305,7 @@ def test_every_byte_comes_back_as_the_same_float():
 
 
 def test_loading_processes_give_the_same_batch(recipe):
-    config = SegmentationConfig.load(recipe, ["augment.damage=0.5", "augment.album=0.3"])
+    config = SegmentationConfig.load(recipe, ["augment.damage=0.5", "augment.independent_frames=0.3"])
     task = SegmentationTask(config)
     alone, helped = (
         next(batches(task, dataclasses.replace(config.loop, workers=workers), first=3)) for workers in (0, 2)
@@ -339,7 +344,7 @@ print(json.dumps(train(SegmentationTask(config), config.loop, Path(sys.argv[2]))
 
 
 def test_two_processes_have_the_losses_of_one(recipe, tmp_path, two_processes):
-    changes = ["frozen_norms=true", "loop.steps=4", "loop.batch=4", "overlap=0.5", "motion=0.5"]
+    changes = ["frozen_norms=true", "loop.steps=4", "loop.batch=4", "soft_iou_weight=0.5", "motion_weight=0.5"]
     config = SegmentationConfig.load(recipe, changes)
     alone = train(SegmentationTask(config), config.loop, tmp_path / "one").losses
     for code, output, errors in two_processes(SHARED, *[[recipe, tmp_path / "two", *changes]] * 2):
@@ -348,7 +353,9 @@ def test_two_processes_have_the_losses_of_one(recipe, tmp_path, two_processes):
 
 
 def test_the_loss_of_a_batch_is_the_mean_of_its_items(recipe):
-    config = dataclasses.replace(SegmentationConfig.load(recipe), frozen_norms=True, overlap=0.5, motion=0.5)
+    config = dataclasses.replace(
+        SegmentationConfig.load(recipe), frozen_norms=True, soft_iou_weight=0.5, motion_weight=0.5
+    )
     task = SegmentationTask(config)
     items = [task.item(index, np.random.default_rng(index)) for index in range(2)]
     alone = [task.loss(task.network, {name: tensor[None] for name, tensor in item.items()})[0] for item in items]
@@ -362,7 +369,7 @@ def test_a_finer_loss_asks_for_what_is_thinner_than_half_a_cell(recipe):
     column[:, 32] = 0
     losses = {}
     for stride in (4, 1):
-        config = dataclasses.replace(SegmentationConfig.load(recipe), class_weights=0.0, loss_stride=stride)
+        config = dataclasses.replace(SegmentationConfig.load(recipe), class_weights=0.0, loss_output_stride=stride)
         task = SegmentationTask(config)
         shares = torch.zeros(1, 1, config.network.classes, 64 // stride, 64 // stride)
         shares[0, 0] = class_shares(column, config.network.classes, stride)
@@ -413,7 +420,7 @@ def test_motion_error_is_none_where_labels_move_as_told():
 def test_recordings_are_read_packed_only():
     from training.segmentation.clips import SourceConfig
 
-    with pytest.raises(ValueError, match=r"dsec is read packed: run `python -m training\.segmentation\.clips"):
+    with pytest.raises(TrainingError, match=r"dsec is read packed: run `python -m training\.segmentation\.clips"):
         SourceConfig("dsec", root="DSEC").open()
 
 
@@ -448,13 +455,13 @@ def test_training_streets_and_validation_streets_differ():
     assert seen[0].name == "street 0 day" and seen[1].name == "street 1000000 day"
     assert not np.array_equal(seen[0].frames, seen[1].frames)
     assert seen[0].frames.shape == (1, 260, 346, 3) and len(seen[0].events) > 100
-    with pytest.raises(ValueError, match="give train or validation"):
+    with pytest.raises(TrainingError, match="give train or validation"):
         SceneClips("demo", 1, 1)
 
 
 STILLS = {
     "augment": {
-        "crop": [64, 64], "scale": [1.0, 1.0], "steps": 1, "inputs": ["frames"], "damage": 1.0, "cut": 0.0,
+        "crop": [64, 64], "scale": [1.0, 1.0], "steps": 1, "inputs": ["frames"], "damage": 1.0, "window_split": 0.0,
         "only_frames": 0.0, "only_events": 0.0, "blackout": 0.0, "drop": 0.0,
     },
     "card": {**RECIPE["card"], "inputs": ["frames"]},
@@ -472,13 +479,13 @@ def test_a_teacher_learns_and_a_network_learns_from_it(recipe, tmp_path):
     task.network.load_state_dict(saved["average"])
     assert task.validate(task.network.eval())["miou"] > before
     teacher = str(tmp_path / "teacher" / "last.pt")
-    pupil = SegmentationTask(SegmentationConfig.load(path, [f"teacher={teacher}", "lesson=1.0"]))
+    pupil = SegmentationTask(SegmentationConfig.load(path, [f"teacher={teacher}", "distillation_weight=1.0"]))
     item = pupil.item(0, np.random.default_rng(3))
     assert (item["clean"].float() - item["frames"].float()).abs().mean() > 5  # damage: 1.0
     batch = {name: torch.stack([one, one]) for name, one in item.items()}
     alone = SegmentationTask(config).loss(pupil.network, batch)[0]
     assert pupil.loss(pupil.network, batch)[0] > alone
-    with pytest.raises(ValueError, match="single frames"):
+    with pytest.raises(TrainingError, match="single frames"):
         TeacherTask(SegmentationConfig.load(recipe))
 
 
@@ -488,13 +495,15 @@ def test_a_recipe_starts_from_an_exported_model_and_learns_from_it(recipe, tmp_p
     train(task, config.loop, tmp_path / "first", about=dataclasses.asdict(config))
     network, about = load(tmp_path / "first" / "last.pt")
     card = str(export(network, "first", tmp_path, about, {}))
-    again = SegmentationTask(SegmentationConfig.load(recipe, [f"start={card}", f"teacher={card}", "lesson=1.0"]))
+    again = SegmentationTask(
+        SegmentationConfig.load(recipe, [f"start={card}", f"teacher={card}", "distillation_weight=1.0"])
+    )
     assert again.validate(again.network.eval()) == pytest.approx(task.validate(network.eval()), abs=0.02)
     batch = {name: one[None] for name, one in again.item(0, np.random.default_rng(3)).items()}
     assert torch.isfinite(again.loss(again.network, batch)[0])
 
 
-def test_the_lesson_is_the_difference_from_the_teacher_where_there_is_a_frame():
+def test_the_distillation_loss_is_the_difference_from_the_teacher_where_there_is_a_frame():
     torch.manual_seed(0)
     teacher = Teacher(StreamConfig(classes=4)).eval()
     clean = torch.rand(2, 3, 64, 64)
@@ -504,11 +513,11 @@ def test_the_lesson_is_the_difference_from_the_teacher_where_there_is_a_frame():
     assert wanted.shape == (2, 4, 16, 16)
     other = wanted + torch.randn(2, 4, 16, 16)
     other[0] = wanted[0]
-    assert float(lesson(other, clean, teacher)) == pytest.approx(0, abs=1e-6)
+    assert float(distillation_loss(other, clean, teacher)) == pytest.approx(0, abs=1e-6)
     other[0] += torch.randn(4, 16, 16)
     p = torch.softmax(wanted[0], 0)
     expected = (p * (p.log() - torch.log_softmax(other[0], 0))).sum(0).mean()
-    assert float(lesson(other, clean, teacher)) == pytest.approx(float(expected), rel=1e-4)
+    assert float(distillation_loss(other, clean, teacher)) == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_the_teacher_is_asked_about_a_few_frames_drawn_at_random():
@@ -518,8 +527,8 @@ def test_the_teacher_is_asked_about_a_few_frames_drawn_at_random():
     clean = (torch.arange(6.0) / 10).view(6, 1, 1, 1).expand(6, 3, 32, 32)  # the first one is missing
     scores = torch.zeros(6, 4, 8, 8)
     scores[3, 0] = 4.0
-    values = [float(lesson(scores, clean, teacher, 2)) for _ in range(40)]
+    values = [float(distillation_loss(scores, clean, teacher, 2)) for _ in range(40)]
     assert all(len(one) == 2 and 0.0 not in one for one in asked)
     assert len({round(value, 12) for one in asked for value in one}) == 5
-    per_frame = float(lesson(scores[3:4], clean[3:4], teacher))
+    per_frame = float(distillation_loss(scores[3:4], clean[3:4], teacher))
     assert {round(value, 5) for value in values} == {0.0, round(per_frame / 2, 5)}

@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 from halsie_ros.datasets.samples import Sample  # noqa: E402
 from halsie_ros.events import Events  # noqa: E402
+from training.core.command import TrainingError  # noqa: E402
 from training.networks.halsie import HalsieStream, StreamConfig  # noqa: E402
 from training.segmentation import teach_motion as motion  # noqa: E402
 from training.segmentation.teach_motion import examples, main, teach  # noqa: E402
@@ -52,7 +53,7 @@ def test_examples_hold_events_flow_and_length():
 
 
 def test_frames_too_far_apart_are_refused():
-    with pytest.raises(ValueError, match="20 frames a second or more"):
+    with pytest.raises(TrainingError, match="20 frames a second or more"):
         examples(Slides(2, period_us=80_000), range(2), 5, 10)
 
 
