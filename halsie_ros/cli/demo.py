@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import sys
 import time
 from pathlib import Path
@@ -35,11 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the demo; returns 0 when every frame was answered or accounted for."""
-    try:
-        import rclpy  # noqa: F401
-        from PIL import Image  # noqa: F401
-    except ImportError as error:
-        raise HalsieError(f"the demo needs ROS 2 and Pillow ({error}): run it as ./halsie demo") from error
+    missing = [name for name in ("rclpy", "PIL") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise HalsieError(f"the demo needs ROS 2 and Pillow (no module {missing[0]}): run it as ./halsie demo")
     if args.seed < 0:
         raise ParameterError(f"--seed {args.seed}: give 0 or more")
     refuse_unwritable(OUTPUT / "summary.json")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from halsie_ros.events.accumulate import BinAccumulator
 from halsie_ros.events.clock import SensorClock
 from halsie_ros.events.codecs import PACKET_CODECS
@@ -11,7 +9,6 @@ from halsie_ros.events.events import Events
 from halsie_ros.events.messages import EventTopicDecoder, encode_event_array, encode_event_packet
 from halsie_ros.events.voxel import bin_counts
 from halsie_ros.events.windows import EventRing
-from halsie_ros.geometry.registration import Registration
 
 
 def warm() -> None:
@@ -34,9 +31,8 @@ def warm() -> None:
     ring.push(Events(decoded.x, decoded.y, decoded.t_us[::-1].copy(), decoded.polarity))
     newest = int(decoded.t_us[-1])
     cut = ring.cut(newest - 50, newest)
-    registered = Registration.homography(np.eye(3), (4, 4), (4, 4)).apply(cut)
     accumulator = BinAccumulator(bin_us=10, bins=5, **size)
     for _ in range(2):
         accumulator.start(newest - 50)
-        accumulator.add(registered)
-    bin_counts(registered, t0_us=newest - 50, bin_us=10, bins=5, height=4, width=4)
+        accumulator.add(cut)
+    bin_counts(cut, t0_us=newest - 50, bin_us=10, bins=5, height=4, width=4)

@@ -212,3 +212,8 @@ def _seen(table: np.ndarray, kind: str, sensor_size: tuple[int, int], image_size
             f"{_text(image_size)} image: check direction and units of the matrix"
         )
     return table
+
+
+def warm() -> None:
+    """Loads the compiled kernel that moves events into the image frame, see `halsie_ros.events.warm`."""
+    Registration.homography(np.eye(3), (4, 4), (4, 4)).apply(Events.of([0, 1], [0, 1], [10, 20], [0, 1]))

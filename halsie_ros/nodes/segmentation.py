@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from halsie_ros.events import Events, warm
+from halsie_ros.geometry import registration
 from halsie_ros.geometry.alignment import KINDS, Alignment
 from halsie_ros.nodes import qos
 from halsie_ros.nodes.managed import ManagedNode
@@ -86,6 +87,7 @@ class SegmentationNode(ManagedNode):
 def _warm_up(pipeline: SegmentationPipeline) -> None:
     """Compiles or loads every kernel before the first message, so that no frame has to wait for it."""
     warm()
+    registration.warm()
     n = np.arange(4)
     side = pipeline.card.size_multiple
     noise = np.random.default_rng(0).integers(0, 255, (side, side, 3), np.uint8)

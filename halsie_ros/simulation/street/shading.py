@@ -3,7 +3,6 @@
 Each pixel averages four samples; those that see the same polygon are shaded once, together.
 
 Surface, sky and look-ups are compiled into this kernel (inlined: a call with so many arrays costs more than the work).
-Numba's cache watches this file only, so after a change in one of those, touch this one.
 """
 
 from __future__ import annotations
