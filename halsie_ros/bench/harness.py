@@ -14,7 +14,7 @@ class Row:
     """One line of `halsie bench`.
 
     Attributes:
-        case: the case's name, as DESIGN.md lists them.
+        case: the case's name, as the README's table and `halsie bench` list them.
         unit: what `ours` and `peer_value` count, e.g. "ms" or "Mevents/s".
         ours: our median figure.
         peer: who we were measured against, None where no peer was there.

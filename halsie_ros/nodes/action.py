@@ -1,4 +1,4 @@
-"""The lifecycle node `action`: encoded video packets in, action labels out (DESIGN.md, How data flows)."""
+"""The lifecycle node `action`: encoded video packets in, action labels out (docs/architecture.md, Two journeys)."""
 
 from __future__ import annotations
 

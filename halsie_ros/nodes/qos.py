@@ -1,4 +1,4 @@
-"""The quality of service of every topic, in one place (DESIGN.md, Contracts)."""
+"""The quality of service of every topic, in one place (docs/architecture.md, Contracts)."""
 
 from __future__ import annotations
 

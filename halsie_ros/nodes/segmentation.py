@@ -1,4 +1,4 @@
-"""The lifecycle node `segmentation`: camera images and events in, masks out (DESIGN.md, How data flows)."""
+"""The lifecycle node `segmentation`: camera images and events in, masks out (docs/architecture.md, Two journeys)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which frame and which events belong into the next step, and when it is time for it (DESIGN.md, Time).
+"""Which frame and which events belong into the next step, and when it is time for it (docs/architecture.md, Time).
 
 Stamps decide what belongs together; the steady clock only decides how long to wait. No ROS, no threads: the caller
 says what time it is, and holds a lock where several threads call.
