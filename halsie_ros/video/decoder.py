@@ -199,7 +199,11 @@ def _create(codec: str, last_only: bool) -> Any:
 
 
 def luma_of(picture: av.VideoFrame) -> np.ndarray:
-    """The luma `(H, W) uint8`: a view of the decoder's buffer for 8-bit YUV, the high 8 bits for deeper video."""
+    """The luma `(H, W) uint8` in rows without gaps; the high 8 bits of deeper video.
+
+    Decoders pad their rows for some widths and not for others: a copy (a hundredth of the decoding) spares every kernel
+    a second form, which would be compiled in the middle of a stream.
+    """
     form = picture.format
     plane: Any = picture.planes[0]
     component = form.components[0] if form.components else None
@@ -210,7 +214,7 @@ def luma_of(picture: av.VideoFrame) -> np.ndarray:
         bits = component.bits
     if bits == 8:
         rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-        return rows[: picture.height, : picture.width]
+        return rows[: picture.height, : picture.width].copy()
     order = ">u2" if form.is_big_endian else "<u2"
     deep = np.frombuffer(plane, order).reshape(-1, plane.line_size // 2)[: picture.height, : picture.width]
     return (deep >> (bits - 8)).astype(np.uint8)

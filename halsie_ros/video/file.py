@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from halsie_ros.video.packets import CODECS, Packet
 from halsie_ros.video.stream import PacketStream
 from halsie_ros.wire.stamps import SECOND_NS
 
+_TURNING = {"mov", "mp4", "matroska", "webm"}  # containers that say how pictures are to be turned
+_MOST_AHEAD = 8  # packets until a first picture
+
 
 @dataclass(frozen=True)
 class VideoInfo:
@@ -26,11 +30,13 @@ class VideoInfo:
 
     Attributes:
         codec: one of `packets.CODECS`.
-        width, height: pixels.
+        width, height: pixels, as the video is to be shown.
         pixel_format: FFmpeg's name, e.g. "yuv420p".
         time_base: seconds per unit of pts.
         rate_hz: average frames per second, 0 where unknown.
         frames: as the container says, 0 where it does not.
+        rotation: degrees anticlockwise by which the container or the stream says that pictures are to be turned, as
+            portraits of telephones are; those by quarters of a turn are.
     """
 
     codec: str
@@ -40,6 +46,7 @@ class VideoInfo:
     time_base: Fraction
     rate_hz: float
     frames: int
+    rotation: int = 0
 
 
 class VideoFile:
@@ -60,7 +67,8 @@ class VideoFile:
         self.limits = limits or Limits()
         self._thorough = thorough
         try:
-            self._container = av.open(self.path)
+            # Texts in the file may be in any encoding, and cut within a character: they are not read here.
+            self._container = av.open(self.path, metadata_errors="replace")
         except (FFmpegError, OSError, ValueError) as error:
             raise VideoError(
                 f"{self.path} cannot be opened as video ({_reason(error)}): give a file or URL that FFmpeg reads"
@@ -74,10 +82,16 @@ class VideoFile:
         if codec not in CODECS:
             self._container.close()
             raise VideoError(f"{self.path} is coded as {codec}: transcode it to one of {', '.join(CODECS)}")
+        self._ahead: list[av.Packet] = []
+        rotation = self._rotation()
+        self._quarter_turns = rotation // 90 % 4 if rotation % 90 == 0 else 0
+        sides = context.width, context.height
+        width, height = sides[::-1] if self._quarter_turns % 2 else sides
         self.info = VideoInfo(
-            codec, context.width, context.height, context.pix_fmt or "", self._stream.time_base or Fraction(1, 1),
-            float(self._stream.average_rate or 0), self._stream.frames,
+            codec, width, height, context.pix_fmt or "", self._stream.time_base or Fraction(1, 1),
+            float(self._stream.average_rate or 0), self._stream.frames, rotation,
         )  # fmt: skip
+        self._coded_size = sides
         self._extradata = bytes(context.extradata or b"")
         rate, base = self._stream.average_rate, self._stream.time_base
         self._unpacker = BitStreamFilterContext("mpeg4_unpack_bframes", self._stream) if codec == "mpeg4" else None
@@ -93,7 +107,7 @@ class VideoFile:
     def packets(self) -> Iterator[Packet]:
         """The packets from here on, in decoding order; stamps are pts in ns."""
         with self._errors_named():
-            for packet in self._container.demux(self._stream):
+            for packet in self._demuxed():
                 self._read += bool(packet.size)
                 self._end = max(self._end, (packet.pts or packet.dts or 0) + (packet.duration or 0))
                 for whole in self._unpack(packet):
@@ -133,6 +147,7 @@ class VideoFile:
                 self._unpacker.flush()
             with self._errors_named():
                 self._container.seek(place, stream=self._stream, backward=True)
+                self._ahead.clear()
             gop = self._one_gop(frames_per_gop)
             if gop and gop[0].pts not in seen:
                 seen.add(gop[0].pts)
@@ -146,7 +161,33 @@ class VideoFile:
             interval=self._interval,
             true_pts=self._container.format.name != "avi",
             thorough=self._thorough,
+            framed=True,
+            quarter_turns=self._quarter_turns,
         )
+
+    def _demuxed(self) -> Iterator[av.Packet]:
+        while self._ahead:
+            yield self._ahead.pop(0)
+        yield from self._container.demux(self._stream)
+
+    def _rotation(self) -> int:
+        """How the container says that pictures are to be turned, which PyAV tells with a decoded picture only.
+
+        The first picture is decoded for it, where the container has a place for such words.
+        """
+        if not set(self._container.format.name.split(",")) & _TURNING:
+            return 0
+        context = self._stream.codec_context
+        context.thread_count = 1
+        with contextlib.suppress(FFmpegError, EOFError):
+            for packet in self._container.demux(self._stream):
+                self._ahead.append(packet)
+                pictures = context.decode(packet)
+                if packet.size and not pictures and len(self._ahead) == 1:
+                    pictures = context.decode(None)
+                if pictures or len(self._ahead) == _MOST_AHEAD:
+                    return int(pictures[0].rotation) if pictures else 0
+        return 0
 
     def _places(self, count: int) -> list[int]:
         start = self._stream.start_time or 0
@@ -179,8 +220,8 @@ class VideoFile:
         shown = packet.pts if packet.pts is not None else packet.dts
         stamp_ns = int((shown or 0) * self.info.time_base * SECOND_NS)
         return Packet(
-            self.info.codec, bytes(packet), shown, stamp_ns, packet.is_keyframe, packet.dts, self.info.width,
-            self.info.height, extradata=self._extradata, hidden=packet.is_discard,
+            self.info.codec, bytes(packet), shown, stamp_ns, packet.is_keyframe, packet.dts, *self._coded_size,
+            extradata=self._extradata, hidden=packet.is_discard,
         )  # fmt: skip
 
     @contextmanager

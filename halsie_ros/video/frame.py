@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 
 from halsie_ros.video.residual import residual, without_misfits
-from halsie_ros.video.vectors import MotionField, blocks_of
+from halsie_ros.video.vectors import MotionField, blocks_of, turned_blocks
+
+
+def turned(picture: np.ndarray, quarter_turns: int) -> np.ndarray:
+    """A picture `(H, W, ...)` turned anticlockwise, in rows without gaps; itself where there is nothing to do."""
+    return np.ascontiguousarray(np.rot90(picture, quarter_turns)) if quarter_turns else picture
 
 
 @dataclass
@@ -30,6 +35,8 @@ class VideoFrame:
         vectors_use: "all": the vectors refer to `reference_luma`. "checked": they may refer to other pictures (several
             references, interlaced), so only those that predict better than no motion are used. "none": no vectors, a
             B-frame, or no reference.
+        quarter_turns: by which the decoder's picture was turned anticlockwise (telephones store portraits lying); all
+            arrays here are upright.
         luma: `(H, W) uint8`; the high 8 bits of deeper video.
         reference_luma: `(H, W) uint8` of the last picture that later ones may refer to; None at the start and after a
             change of size.
@@ -50,11 +57,13 @@ class VideoFrame:
     luma: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.uint8), repr=False)
     reference_luma: np.ndarray | None = field(default=None, repr=False)
     picture: Any = field(default=None, repr=False)
+    quarter_turns: int = 0
 
     @cached_property
     def vectors(self) -> np.ndarray:
         """FFmpeg's blocks `(N,) vectors.BLOCK`, empty for I-frames and for codecs without exported vectors."""
-        return blocks_of(self.picture)
+        blocks = blocks_of(self.picture)
+        return turned_blocks(blocks, self.quarter_turns, self.height, self.width) if self.quarter_turns else blocks
 
     @cached_property
     def motion(self) -> MotionField:
@@ -80,10 +89,11 @@ class VideoFrame:
 
     def rgb(self, height: int | None = None, width: int | None = None) -> np.ndarray:
         """The picture as `(height, width, 3) uint8` RGB, scaled by area where a size is given."""
-        scaled = self.picture.reformat(
-            width=width or self.width, height=height or self.height, format="rgb24", interpolation="AREA", threads=1
-        )
-        return np.asarray(scaled.to_ndarray())
+        height, width = height or self.height, width or self.width
+        if self.quarter_turns % 2:
+            height, width = width, height
+        scaled = self.picture.reformat(width=width, height=height, format="rgb24", interpolation="AREA", threads=1)
+        return turned(np.asarray(scaled.to_ndarray()), self.quarter_turns)
 
     @property
     def image(self) -> np.ndarray | None:

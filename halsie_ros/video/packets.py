@@ -44,6 +44,7 @@ class Packet:
         width, height: what the sender says, 0 where it says nothing.
         frame_id: passed through.
         extradata: out-of-band parameter sets (files).
+        received_ns: when the message arrived, by any clock that moves on; None where unknown (files, bags).
         hidden: decoded because others refer to it, but not shown (before the start of a file's edit list).
     """
 
@@ -58,6 +59,7 @@ class Packet:
     frame_id: str = ""
     extradata: bytes = b""
     hidden: bool = False
+    received_ns: int | None = None
 
 
 def codec_of(encoding: str) -> str:

@@ -78,6 +78,27 @@ def blocks_of(picture: Any) -> np.ndarray:
     return NO_BLOCKS
 
 
+def turned_blocks(blocks: np.ndarray, quarter_turns: int, height: int, width: int) -> np.ndarray:
+    """Blocks `(N,) BLOCK` as they are in a picture that was turned anticlockwise.
+
+    Args:
+        blocks: of the picture as it lay; centres are continuous, so that x becomes width - x under half a turn.
+        quarter_turns: of 90 degrees.
+        height, width: of the turned picture, pixels.
+    """
+    out = blocks.copy()
+    for _ in range(quarter_turns % 4):
+        before = out.copy()
+        # Undone turns alternate between the two sides; after the last one the height is the turned picture's.
+        quarter_turns -= 1
+        side = height if quarter_turns % 2 == 0 else width
+        for x, y in (("dst_x", "dst_y"), ("src_x", "src_y")):
+            out[x], out[y] = before[y], side - before[x]
+        out["motion_x"], out["motion_y"] = before["motion_y"], -before["motion_x"]
+        out["w"], out["h"] = before["h"], before["w"]
+    return out
+
+
 def as_table(blocks: np.ndarray) -> np.ndarray:
     """Blocks `(N,) BLOCK` as `(N, 10) int32`, columns `TABLE`."""
     table = np.empty((len(blocks), len(TABLE)), np.int32)

@@ -56,7 +56,7 @@ def test_a_header_that_claims_a_huge_picture_is_refused(coded_stream):
     units = nal_units(bytes(packets[0].data))
     data = huge + b"".join(b"\0\0\0\1" + unit for unit in units if unit[0] & 31 != 7)
     stream = PacketStream(LIMITS)
-    assert stream.push(Packet("h264", data, 0, 0)) == []
+    assert stream.push(Packet("h264", data, 0, 0)) + stream.flush() == []
     assert stream.counts["too_large"] + stream.counts["headers"] == 1
     assert not stream.trusted
 

@@ -9,6 +9,10 @@ class BitstreamError(VideoError):
     """A header ends early or holds a value that its standard forbids."""
 
 
+class MissingSetsError(BitstreamError):
+    """A picture names parameter sets, or a layer header, that have not come."""
+
+
 class BitReader:
     """Reads big-endian bits from the head of a byte string."""
 
@@ -27,6 +31,11 @@ class BitReader:
         if self._left < 0:
             raise BitstreamError(f"header ends {-self._left} bits early: the packet is cut off or damaged")
         return (self._value >> self._left) & ((1 << count) - 1)
+
+    def since(self, left: int) -> bytes:
+        """The bits read since `left` bits were left, in a form of their own (digits), to be compared."""
+        count = left - self._left
+        return f"{count}:{(self._value >> self._left) & ((1 << count) - 1):x}".encode()
 
     def trailing_zeros(self) -> int:
         """Zeros at the end of the bits not yet read."""

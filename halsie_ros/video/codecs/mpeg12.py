@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from halsie_ros.video.codecs.bits import BitReader, BitstreamError
-from halsie_ros.video.codecs.packet_header import Sight
+from halsie_ros.video.codecs.bits import BitReader, BitstreamError, MissingSetsError
+from halsie_ros.video.codecs.packet_header import Sight, Unproven
 
 _PICTURE, _SEQUENCE, _EXTENSION, _GROUP = 0x00, 0xB3, 0xB5, 0xB8
 _SEQUENCE_EXTENSION, _PICTURE_EXTENSION = 1, 8
 _FRAME_PICTURE = 3
+_PLACEHOLDER = 4  # bytes, at most, of a packet that is no picture
 _PLACES = 1024  # temporal_reference has ten bits
 
 
@@ -28,7 +29,7 @@ class _Scanned:
     whole: bool = True
 
 
-class Mpeg12Reader:
+class Mpeg12Reader(Unproven):
     """Reads picture types, sizes and places; of the end of a group lost with the start of the next, times must tell."""
 
     def __init__(self, extradata: bytes = b"") -> None:
@@ -43,6 +44,7 @@ class Mpeg12Reader:
         self._newest = -1  # place of the newest picture, counted from the stream's start
         self._last: int | None = None  # of the newest reference picture
         self._before_last: int | None = None
+        self._after_intra = False  # the newest reference picture is an I-picture
         self._length = 0  # of the group before
 
     def read(self, data: bytes) -> Sight:
@@ -50,12 +52,14 @@ class Mpeg12Reader:
         scanned = self._scan(data)
         kind, sequence = scanned.kind, scanned.sequence
         if not kind:
-            if sequence:
-                return Sight(kind="", sets={"sequence": sequence})
-            raise BitstreamError("packet holds no picture header: the picture is missing")
+            if b"\0\0\1" not in data and len(data) > _PLACEHOLDER and any(data):
+                raise BitstreamError("packet holds no start code: it is damaged or no MPEG video")
+            return Sight(kind="", sets={"sequence": sequence} if sequence else None)
         if self._size is None:
-            raise BitstreamError("picture before any sequence header: wait for the next I-frame that carries one")
+            raise MissingSetsError("picture before any sequence header: wait for the next I-frame that carries one")
         sight = Sight(kind=kind, starts=kind == "I", reference=kind != "B", size=self._size, wrap=self._length)
+        sight.earlier, sight.leads = kind == "B", kind == "B" and self._after_intra
+        self._after_intra = kind == "I" or (kind == "B" and self._after_intra)
         sight.sets = {"sequence": sequence} if sequence else None
         self._count(sight, scanned)
         return sight
@@ -86,13 +90,13 @@ class Mpeg12Reader:
             if code == _SEQUENCE:
                 bits = BitReader(body)
                 self._size = bits.bits(12), bits.bits(12)
-                found.sequence += body[:8]
+                found.sequence += repr(self._size).encode() + _matrices(body)
             elif code == _EXTENSION and body[:1] and body[0] >> 4 == _SEQUENCE_EXTENSION and self._size:
                 bits = BitReader(body)
                 bits.bits(15)
                 wide, high = bits.bits(2), bits.bits(2)
                 self._size = self._size[0] & 4095 | wide << 12, self._size[1] & 4095 | high << 12
-                found.sequence += body[:6]
+                found.sequence += repr(self._size).encode() + bytes([body[1] & 14])  # progressive, chroma format
             elif code == _EXTENSION and body[:1] and body[0] >> 4 == _PICTURE_EXTENSION:
                 found.whole = len(body) < 3 or body[2] & 3 == _FRAME_PICTURE
                 break
@@ -110,3 +114,13 @@ class Mpeg12Reader:
                 break
             start = data.find(b"\0\0\1", start + 3)
         return found
+
+
+def _matrices(body: bytes) -> bytes:
+    """The quantizer matrices of a sequence header: of what follows its size, all that decoding depends on."""
+    if len(body) < 8:
+        return b""
+    intra = bool(body[7] & 2)
+    at = 7 + 64 * intra
+    other = len(body) > at and bool(body[at] & 1)
+    return bytes([intra, other]) + body[8 : 8 + 64 * (intra + other)]

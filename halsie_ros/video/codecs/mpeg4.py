@@ -6,15 +6,17 @@ That clock is the only sign of a lost packet in the stream itself.
 
 from __future__ import annotations
 
-from halsie_ros.video.codecs.bits import BitReader, BitstreamError
-from halsie_ros.video.codecs.packet_header import Sight
+from halsie_ros.video.codecs.bits import BitReader, BitstreamError, MissingSetsError
+from halsie_ros.video.codecs.packet_header import Sight, Unproven
 
 _GOV, _VOP = 0xB3, 0xB6
 _SPRITE = 3
+_PLACEHOLDER = 4  # bytes, at most; DivX 5 puts one byte (0x7f) second into its files
+_LAYER = 320  # bytes that surely hold a layer header with its quantizer matrices
 _MAX_SECONDS = 3600  # a jump of modulo_time_base beyond this is damage
 
 
-class Mpeg4Reader:
+class Mpeg4Reader(Unproven):
     """Follows the VOP time over the packets of one stream."""
 
     def __init__(self, extradata: bytes = b"") -> None:
@@ -33,15 +35,18 @@ class Mpeg4Reader:
         self._previous_second = 0
         self._last: int | None = None  # time of the newest reference VOP
         self._before_last: int | None = None
+        self._after_intra = False  # the newest reference VOP is an I-VOP
 
     def read(self, data: bytes) -> Sight:
         """What one packet says; raises BitstreamError when its headers cannot be read."""
         sight: Sight | None = None
-        head = b""
-        for code, body in _sections(data):
+        head: bytes | None = None
+        sections = _sections(data)
+        if not sections and len(data) > _PLACEHOLDER and any(data):
+            raise BitstreamError("packet holds no start code: it is damaged or no MPEG-4")
+        for code, body in sections:
             if 0x20 <= code <= 0x2F:
-                self._read_layer(body)
-                head += body
+                head = (head or b"") + self._read_layer(body)
             elif code == _GOV:
                 bits = BitReader(body[:4])
                 hours, minutes, _, seconds = bits.bits(5), bits.bits(6), bits.bits(1), bits.bits(6)
@@ -50,15 +55,14 @@ class Mpeg4Reader:
                 # A second VOP in one packet is a packed B-frame; the first one names the packet.
                 vop = self._read_vop(body)
                 sight = sight or vop
-        if sight is None:
-            if not head:
-                raise BitstreamError("packet holds no VOP: the picture is missing")
+        if sight is None:  # headers alone, or DivX's placeholder of one byte: nothing is missing
             sight = Sight(kind="")
         sight.sets = {"layer": head} if head else None
         return sight
 
-    def _read_layer(self, body: bytes) -> None:
-        bits = BitReader(body[:64])
+    def _read_layer(self, body: bytes) -> bytes:
+        """Takes a layer's header; gives what decoding depends on of it: not its level, rate or aspect ratio."""
+        bits = BitReader(body[:_LAYER].rstrip(b"\0"))
         bits.bits(9)
         version = 1
         if bits.flag():
@@ -85,13 +89,16 @@ class Mpeg4Reader:
             width = bits.bits(13)
             bits.bits(1)
             self._size = width, bits.bits(13)
+        left = bits.left
+        bits.bits(left)
+        return f"{shape} {self._resolution} {self._size} ".encode() + bits.since(left)
 
     def _tick_bits(self) -> int:
         return max(1, (self._resolution - 1).bit_length())
 
     def _read_vop(self, body: bytes) -> Sight:
         if not self._resolution:
-            raise BitstreamError("VOP before any layer header: wait for the next I-frame that carries one")
+            raise MissingSetsError("VOP before any layer header: wait for the next I-frame that carries one")
         bits = BitReader(body[: _MAX_SECONDS // 8 + 16])
         coding = bits.bits(2)
         kind = "IPBP"[coding]
@@ -111,6 +118,7 @@ class Mpeg4Reader:
         sight = Sight(
             kind=kind, starts=kind == "I", reference=kind != "B", size=self._size, wrap=self._resolution
         )  # fmt: skip
+        sight.earlier, sight.leads = kind == "B", kind == "B" and self._after_intra
         sight.several_references = coding == _SPRITE  # blocks may follow a global motion that is not exported
         if kind == "B":
             sight.time = (self._previous_second + passed) * self._resolution + ticks
@@ -119,6 +127,7 @@ class Mpeg4Reader:
             elif self._before_last is not None and sight.time < self._before_last:
                 sight.missing = "the reference VOP before a B-VOP"
             return sight
+        self._after_intra = kind == "I"
         sight.time = self._advance(passed, ticks)
         if self._last is not None and sight.time <= self._last and kind == "P":
             sight.missing = "VOP: its time does not move on"

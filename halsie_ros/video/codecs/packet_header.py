@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
-
-
-def unsaid() -> None:
-    """For codecs whose pictures are not read to their end here."""
+from typing import Any, Protocol
 
 
 @dataclass
@@ -29,9 +24,12 @@ class Sight:
         checked: the decoder itself notices a missing reference.
         time: display time in the stream's own ticks, None where there is none.
         size: (width, height) of the active parameter sets, None while unknown.
-        sets: parameter sets in this packet, by kind and id.
-        ends: says whether the decoding of the picture ends where its data end, which damage hardly ever leaves so; None
-            where that cannot be said. To be called before the next packet is read.
+        earlier: shown before a picture that came before it (True of B-frames that lie between their references).
+        leads: shown before the intra picture that it follows in decoding order, so that it may refer to ones before.
+        sets: what matters of the parameter sets in this packet, by kind and id: two that differ in timing, level or
+            other hints alone are the same.
+        pieces: slices or slice segments.
+        coded: what `HeaderReader.ends` needs of the packet.
     """
 
     kind: str = "?"
@@ -46,8 +44,11 @@ class Sight:
     checked: bool = False
     time: int | None = None
     size: tuple[int, int] | None = None
+    earlier: bool = False
+    leads: bool = False
     sets: dict[str, bytes] | None = None
-    ends: Callable[[], bool | None] = unsaid
+    pieces: int = 1
+    coded: Any = None
 
 
 class HeaderReader(Protocol):
@@ -56,11 +57,25 @@ class HeaderReader(Protocol):
     def read(self, data: bytes) -> Sight:
         """What one packet says; raises BitstreamError when its headers cannot be read."""
 
+    def ends(self, sight: Sight) -> bool | None:
+        """Whether the decoding of a picture ends where its data end, which damage hardly ever leaves so.
+
+        None where that cannot be said.
+        """
+
     def reset(self) -> None:
         """Forgets the counters, not the parameter sets."""
 
 
-class UnreadHeaders:
+class Unproven:
+    """For codecs whose pictures are not read to their end here."""
+
+    def ends(self, sight: Sight) -> bool | None:
+        """Nothing can be said."""
+        return None
+
+
+class UnreadHeaders(Unproven):
     """For codecs whose headers are not read here (AV1): the decoder says what a picture is."""
 
     def read(self, data: bytes) -> Sight:

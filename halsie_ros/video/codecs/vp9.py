@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from halsie_ros.video.codecs.bits import BitReader, BitstreamError
-from halsie_ros.video.codecs.packet_header import Sight
+from halsie_ros.video.codecs.packet_header import Sight, Unproven
 
 _FRAME_MARKER, _SYNC_CODE, _RGB = 2, 0x498342, 7
 _HEAD = 32  # bytes of a frame that surely hold its size
@@ -26,7 +26,7 @@ class _Header:
     size: tuple[int, int] | None = None
 
 
-class Vp9Reader:
+class Vp9Reader(Unproven):
     """Reads what frames are, and their sizes."""
 
     def __init__(self) -> None:
@@ -79,6 +79,15 @@ def as_superframe(data: bytes) -> bytes:
         return data
     marker = bytes([_INDEX_MARKER | _FOUR_BYTES])
     return data + marker + len(data).to_bytes(4, "little") + marker
+
+
+def is_key(data: bytes) -> bool:
+    """Whether a packet's first frame is a key frame.
+
+    Raises:
+        BitstreamError: its header cannot be read.
+    """
+    return _header(BitReader(frames_of(data)[0][:_HEAD])).key
 
 
 def is_deep(data: bytes) -> bool:

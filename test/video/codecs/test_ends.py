@@ -28,7 +28,7 @@ def packets(request, encode, moving_scene):
 
 def ends_of(packets: list[bytes]) -> list[bool | None]:
     reader = header_reader("hevc" if b"x265" in packets[0] or packets[0][4:5] == b"\x40" else "h264")
-    return [reader.read(data).ends() for data in packets]
+    return [reader.ends(reader.read(data)) for data in packets]
 
 
 def test_every_picture_of_a_clean_stream_ends_where_its_data_end(packets):

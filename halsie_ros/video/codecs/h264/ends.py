@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from halsie_ros.video.codecs.bits import rbsp
@@ -21,7 +23,7 @@ class SlicesEnd:
     def __init__(self) -> None:
         self._grid = Grid.of(0)
 
-    def check(self, slices: list[tuple[bytes, Slice, Sps, Pps]]) -> bool | None:
+    def check(self, slices: Sequence[tuple[bytes, Slice, Sps, Pps]]) -> bool | None:
         """Whether the slices of one picture, each (NAL unit, head, parameter sets), end as they must.
 
         Each must end with its data, and where the next one starts. None where this cannot be said: not coded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from halsie_ros.video.codecs.bits import BitReader, BitstreamError, rbsp
+from halsie_ros.video.codecs.bits import BitReader, BitstreamError, MissingSetsError, rbsp
 
 IDR = 5
 _HEAD = 224  # bytes of a slice that surely hold its header
@@ -30,6 +30,7 @@ class Sps:
     frames_only: bool
     mixes_fields: bool
     infers_direct: bool
+    essence: bytes = b""  # all that decoding depends on
 
     @property
     def chroma(self) -> bool:
@@ -91,6 +92,7 @@ def parse_sps(data: bytes) -> tuple[int, Sps]:
     profile = bits.bits(8)
     bits.bits(16)
     number = _bounded(bits.ue(), 31, "sequence parameter set id")
+    left = bits.left
     chroma_format, separate = 1, False
     if profile in _CHROMA_PROFILES:
         chroma_format = _bounded(bits.ue(), 3, "chroma_format_idc")
@@ -124,11 +126,12 @@ def parse_sps(data: bytes) -> tuple[int, Sps]:
     if bits.flag():
         step_x = 2 if chroma_format in (1, 2) else 1
         step_y = (2 if chroma_format == 1 else 1) * (1 if frames_only else 2)
-        left, right, top, bottom = (bits.ue() for _ in range(4))
-        width, height = width - step_x * (left + right), height - step_y * (top + bottom)
+        lost_left, lost_right, top, bottom = (bits.ue() for _ in range(4))
+        width, height = width - step_x * (lost_left + lost_right), height - step_y * (top + bottom)
     return number, Sps(
         width, height, columns, rows, chroma_format, separate, frame_num_bits, order_type, order_bits, always_zero,
         references, gaps, frames_only, mixes_fields, infers_direct,
+        bits.since(left) + bytes([profile in _CHROMA_PROFILES]),
     )  # fmt: skip
 
 
@@ -165,7 +168,7 @@ def parse_slice(unit: bytes, all_sps: dict[int, Sps], all_pps: dict[int, Pps]) -
     pps = all_pps.get(bits.ue())
     sps = all_sps.get(pps.sps) if pps else None
     if pps is None or sps is None:
-        raise BitstreamError(
+        raise MissingSetsError(
             "slice names a parameter set that has not come: wait for the next I-frame with SPS and PPS"
         )
     if sps.separate_planes:

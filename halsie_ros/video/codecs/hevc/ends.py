@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from halsie_ros.video.codecs.bits import BitstreamError, rbsp
@@ -24,20 +26,32 @@ class SegmentsEnd:
         self._pps: dict[int, Pps] = {}
         self._form: tuple[int, int, int] | None = None
 
-    def take_set(self, unit: bytes) -> None:
-        """Keeps a parameter set; one that cannot be read makes its pictures unreadable, no more."""
+    def take_set(self, unit: bytes) -> tuple[str, bytes] | None:
+        """Keeps a parameter set; one that cannot be read makes its pictures unreadable, no more.
+
+        Gives its name, and what decoding depends on of it.
+        """
         kind = unit[0] >> 1 & 63
         try:
             if kind == _SPS:
                 number, sps = parse_sps(rbsp(unit[2:]))
                 self._sps[number] = sps
+                return f"sps {number}", sps.essence
             elif kind == _PPS:
                 number, pps = parse_pps(rbsp(unit[2:]))
                 self._pps[number] = pps
+                return f"pps {number}", unit[2:].rstrip(b"\0")
         except BitstreamError:
             (self._sps if kind == _SPS else self._pps).clear()
+            return f"unread {kind}", unit
+        return None
 
-    def check(self, units: list[bytes]) -> bool | None:
+    @property
+    def sets(self) -> tuple[dict[int, Sps], dict[int, Pps]]:
+        """The parameter sets as they are now: of their own, however they change later."""
+        return dict(self._sps), dict(self._pps)
+
+    def check(self, units: Sequence[bytes], all_sps: dict[int, Sps], all_pps: dict[int, Pps]) -> bool | None:
         """Whether the slice segments of one picture end as they must.
 
         Each must end with its data, and where the next one starts. None where this cannot be said: tiles, separate
@@ -47,10 +61,10 @@ class SegmentsEnd:
         before: Segment | None = None
         contexts = of_row = np.empty(0, np.uint8)
         for number, unit in enumerate(units):
-            if not self._sps or not self._pps:
+            if not all_sps or not all_pps:
                 return None
             try:
-                head, sps, pps = parse_segment(unit, self._sps, self._pps, before)
+                head, sps, pps = parse_segment(unit, all_sps, all_pps, before)
             except BitstreamError:
                 return False
             if pps.tiles or sps.separate_planes:

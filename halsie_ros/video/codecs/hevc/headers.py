@@ -38,6 +38,7 @@ class Sps:
     ref_sets: list[RefSet]
     long_term: list[bool] | None
     temporal: bool
+    essence: bytes = b""  # all that decoding depends on
 
 
 @dataclass(frozen=True)
@@ -78,15 +79,15 @@ def parse_sps(data: bytes) -> tuple[int, Sps]:
         bits.bits(2 * (8 - layers))
     for profile, level in present:
         bits.bits(88 * profile + 8 * level)
-    number = bits.ue()
+    number, left = bits.ue(), bits.left
     chroma_format = bounded(bits.ue(), 3, "chroma_format_idc")
     separate = chroma_format == 3 and bits.flag()
     coded_width, coded_height = bits.ue(), bits.ue()
     width, height = coded_width, coded_height
     if bits.flag():
         step_x, step_y = 2 if chroma_format in (1, 2) else 1, 2 if chroma_format == 1 else 1
-        left, right, top, bottom = (bits.ue() for _ in range(4))
-        width, height = width - step_x * (left + right), height - step_y * (top + bottom)
+        lost_left, lost_right, top, bottom = (bits.ue() for _ in range(4))
+        width, height = width - step_x * (lost_left + lost_right), height - step_y * (top + bottom)
     depths = bounded(bits.ue(), 8, "bit_depth_luma") + 8, bounded(bits.ue(), 8, "bit_depth_chroma") + 8
     order_bits = bounded(bits.ue(), 12, "log2_max_pic_order_cnt_lsb") + 4
     for _ in range(layers + 1 if bits.flag() else 1):
@@ -117,10 +118,12 @@ def parse_sps(data: bytes) -> tuple[int, Sps]:
         for _ in range(bounded(bits.ue(), 32, "num_long_term_ref_pics_sps")):
             bits.bits(order_bits)
             long_term.append(bits.flag())
+    temporal = bits.flag()
+    bits.flag()
     return number, Sps(
         width, height, coded_width, coded_height, chroma_format, separate, depths, order_bits, min_block, tree,
         min_transform, max_transform, depth_inter, depth_intra, asymmetric, offsets, pcm, ref_sets, long_term,
-        bits.flag(),
+        temporal, bits.since(left),
     )  # fmt: skip
 
 

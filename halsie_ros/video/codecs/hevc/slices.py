@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from halsie_ros.video.codecs.bits import BitReader, BitstreamError, rbsp
+from halsie_ros.video.codecs.bits import BitReader, BitstreamError, MissingSetsError, rbsp
 from halsie_ros.video.codecs.hevc.headers import Pps, Sps, bounded, ref_set
 
 _HEAD = 1024  # bytes of a slice segment that surely hold its header
@@ -48,7 +48,7 @@ def parse_segment(
     pps = all_pps.get(bits.ue())
     sps = all_sps.get(pps.sps) if pps else None
     if pps is None or sps is None:
-        raise BitstreamError("slice names a parameter set that has not come: wait for the next I-frame with its sets")
+        raise MissingSetsError("slice names a parameter set that has not come: wait for the next I-frame with its sets")
     address, dependent = 0, False
     if not first:
         dependent = pps.dependent and bits.flag()
@@ -116,6 +116,35 @@ def parse_segment(
         sps,
         pps,
     )  # fmt: skip
+
+
+def order_of(unit: bytes, all_sps: dict[int, Sps], all_pps: dict[int, Pps]) -> int | None:
+    """Least significant bits of the picture order count of a slice segment; None for a dependent one.
+
+    Raises:
+        BitstreamError: as `parse_segment`.
+    """
+    nal = unit[0] >> 1 & 63
+    bits = BitReader(rbsp(unit[2:], 32))
+    first = bits.flag()
+    if _FIRST_IRAP <= nal <= _LAST_IRAP:
+        bits.flag()
+    pps = all_pps.get(bits.ue())
+    sps = all_sps.get(pps.sps) if pps else None
+    if pps is None or sps is None:
+        raise MissingSetsError("slice names a parameter set that has not come: wait for the next I-frame with its sets")
+    if not first:
+        dependent = pps.dependent and bits.flag()
+        blocks = -(-sps.coded_width >> sps.tree_log2) * -(-sps.coded_height >> sps.tree_log2)
+        bits.bits((blocks - 1).bit_length())
+        if dependent:
+            return None
+    if nal in _IDR:
+        return 0
+    bits.bits(pps.extra_bits)
+    bits.ue()
+    bits.bits(int(pps.output_flag) + 2 * int(sps.separate_planes))
+    return bits.bits(sps.order_bits)
 
 
 def _skip_references(bits: BitReader, sps: Sps) -> tuple[int, bool]:

@@ -1,0 +1,333 @@
+"""Whole pictures from messages, which may hold pieces of one, several, or none.
+
+A message is taken for one picture or more, as nearly all senders have it, until a message goes on with the picture of
+the one before: then pieces are put together, which costs the time of a message, since only the next picture's beginning
+tells that a picture is whole. The first picture of a stream waits for the second message, to learn which it is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, replace
+
+from halsie_ros.video.codecs.av1 import temporal_units
+from halsie_ros.video.codecs.boundaries import Role, boundaries
+from halsie_ros.video.codecs.framing import Framing
+from halsie_ros.video.packets import Packet
+
+_CODE = b"\0\0\1"
+_HEAD = 64  # bytes of a unit that tell its role
+_TOLD = 8  # bytes of a unit that tell whether a picture begins
+_MOST_UNITS = 512  # of one picture
+_PLACEHOLDER = 4  # bytes; a message without a start code up to this long is no picture
+_SUSPICIONS, _WINDOW = 3, 32  # so many messages of a window that go on with a picture show that pictures come in pieces
+_SINGLES = 600  # pictures in messages of their own, after which they are taken for whole again
+_STARTLESS = 16  # messages without a start code, after which it is said that they cannot be read
+_MOST_IN_ONE = 64  # pictures of one message
+
+
+@dataclass
+class _Part:
+    """A stretch of a message from one picture's first unit to the next one's."""
+
+    begin: int
+    end: int
+    picture: bool = False
+    headless: bool = False  # begins inside a picture
+    heads: bool = False  # holds parameter sets or messages that matter
+
+
+class Assembler:
+    """Follows the messages of one stream of one codec.
+
+    Attributes:
+        pieces: pictures come in pieces of several messages, and are put together.
+        notes: what was found out about the sender's messages, a line each, by kind.
+        problem: why nothing can be made of the messages; "" while something can.
+    """
+
+    def __init__(self, codec: str, most_bytes: int, counts: Counter[str]) -> None:
+        """Starts with nothing known.
+
+        Args:
+            codec: one of `packets.CODECS`.
+            most_bytes: of one picture.
+            counts: what happened is counted here: "placeholder", "too_large", "pieces_lost".
+        """
+        self._codec = codec
+        self._most = most_bytes
+        self._counts = counts
+        self._roles = boundaries(codec)
+        self._framing = Framing(codec) if codec in ("h264", "hevc") else None
+        self.pieces = False
+        self.notes: dict[str, str] = {}
+        self.problem = ""
+        self._known = False  # whether pictures come whole or in pieces
+        self._held: tuple[Packet, bytes, list[_Part], int] | None = None
+        self._prefix = b""
+        self._suspicions: deque[int] = deque(maxlen=_SUSPICIONS)
+        self._messages = 0
+        self._before: tuple[Packet, int] | None = None  # the message before, and how many pictures it held
+        self._drop()
+
+    def push(self, packet: Packet) -> list[Packet]:
+        """The pictures that are whole with this message; H.264 and HEVC come behind start codes."""
+        data = bytes(packet.data)
+        self._messages += 1
+        if self._roles is None:
+            return self._apart(packet, data)
+        if self._framing is not None:
+            data = self._framing.with_start_codes(data)
+            if self._framing.size:
+                self.notes["length_prefixed"] = (
+                    f"NAL units come behind lengths of {self._framing.size} bytes: read, but Annex B is usual in "
+                    f"messages (FFmpeg: -bsf:v {self._codec}_mp4toannexb)"
+                )
+        if self.pieces:
+            return self._gather(packet, data)
+        loose, parts = self._cut(data)
+        if not parts and (len(data) <= _PLACEHOLDER or not any(data)):
+            self._counts["placeholder"] += 1
+            return []
+        if parts and not loose and not any(part.picture for part in parts):
+            self._keep(data, parts)
+            return self._settle() if self._held else []
+        if loose or parts[0].headless:
+            return self._goes_on(packet, data, loose, parts)
+        if self._known:
+            return self._give(packet, data, parts)
+        if self._held:
+            return self._settle() + self._give(packet, data, parts)
+        self._held = packet, data, parts, self._messages
+        return []
+
+    def flush(self) -> list[Packet]:
+        """What was held back, whole or not; the next message begins anew."""
+        given = self._settle() if self._held else []
+        if self.pieces and self._buffer and self._have:
+            self._emit(len(self._buffer), given)
+        self._drop()
+        return given
+
+    def gap(self) -> None:
+        """Messages were left out before the next one: what waits for more of them is dropped."""
+        self._drop()
+        self._held, self._before = None, None
+
+    def _drop(self) -> None:
+        self._buffer = bytearray()
+        self._marks: list[tuple[int, Packet]] = []
+        self._scanned, self._picture_at = 0, 0
+        self._begin = -1  # of the picture at hand, its headers included; -1 before the first start code
+        self._have, self._headless, self._joining = False, False, True
+        self._singles = self._startless = 0
+
+    def _cut(self, data: bytes) -> tuple[bool, list[_Part]]:
+        """Whether the message begins inside a unit, and its parts."""
+        assert self._roles is not None
+        parts: list[_Part] = []
+        at = data.find(_CODE)
+        loose = at < 0 or any(data[:at])
+        count = 0
+        while 0 <= at < len(data) - 3 and count < _MOST_UNITS:
+            role = self._roles.role(data[at + 3 : at + 3 + _HEAD] if count < _MOST_UNITS - 1 else b"\0")
+            begin = at - (at > 0 and data[at - 1] == 0)
+            new = role is Role.BEGINS or role in (Role.HEADS, Role.SPARE)
+            if not parts or (new and parts[-1].picture):
+                if parts:
+                    parts[-1].end = begin
+                parts.append(_Part(0 if not parts and not loose else begin, len(data)))
+            part = parts[-1]
+            if role is Role.BEGINS or role is Role.GOES_ON:
+                part.headless |= role is Role.GOES_ON and not part.picture
+                part.picture = True
+            part.heads |= role is Role.HEADS
+            count += 1
+            at = data.find(_CODE, at + 3)
+        return loose, parts
+
+    def _keep(self, data: bytes, parts: list[_Part]) -> None:
+        """Puts parameter sets and messages aside for the next picture."""
+        for part in parts:
+            if part.heads and not part.picture:
+                self._prefix = (self._prefix + data[part.begin : part.end])[-self._most :]
+
+    def _give(self, packet: Packet, data: bytes, parts: list[_Part]) -> list[Packet]:
+        """The pictures of a message, its stamps spread over them."""
+        pictures = [part for part in parts if part.picture]
+        if len(pictures) == 1 and len(parts) == 1 and not self._prefix and len(data) == len(packet.data):
+            self._before = packet, 1
+            return [packet if data is packet.data else replace(packet, data=data)]
+        given: list[Packet] = []
+        pts_step, stamp_step = self._steps(packet)
+        if len(pictures) > 1:
+            self.notes["several"] = "messages hold several pictures: taken apart, their stamps are spread evenly"
+        for part in parts:
+            if not part.picture:
+                self._keep(data, [part])
+                continue
+            place = len(given)
+            given.append(
+                replace(
+                    packet,
+                    data=self._prefix + data[part.begin : part.end],
+                    stamp_ns=packet.stamp_ns + place * stamp_step,
+                    pts=None if packet.pts is None else packet.pts + place * pts_step,
+                )
+            )
+            self._prefix = b""
+            if place == _MOST_IN_ONE:
+                break
+        self._before = packet, len(given)
+        return given
+
+    def _steps(self, packet: Packet) -> tuple[int, int]:
+        """The step of pts and stamp from picture to picture, by the message before."""
+        if self._before is None:
+            return 0, 0
+        before, count = self._before
+        pts = 0 if packet.pts is None or before.pts is None else max(packet.pts - before.pts, 0) // max(count, 1)
+        return pts, max(packet.stamp_ns - before.stamp_ns, 0) // max(count, 1)
+
+    def _settle(self) -> list[Packet]:
+        """The first picture was whole: so are the others."""
+        self._known = True
+        assert self._held is not None
+        (packet, data, parts, _), self._held = self._held, None
+        late, self._prefix = self._prefix, b""
+        given = self._give(packet, data, parts)
+        self._prefix += late
+        return given
+
+    def _goes_on(self, packet: Packet, data: bytes, loose: bool, parts: list[_Part]) -> list[Packet]:
+        """A message that begins inside a picture: the first of a stream in pieces, or damage."""
+        if not self._known:
+            held, self._held = self._held, None
+            self._in_pieces()
+            return (self._gather(held[0], held[1]) if held else []) + self._gather(packet, data)
+        self._suspicions.append(self._messages)
+        sure = not loose and self._same_picture(data)
+        often = len(self._suspicions) == _SUSPICIONS and self._messages - self._suspicions[0] < _WINDOW
+        if not sure and not often:
+            return [replace(packet, data=data)]
+        self._in_pieces()
+        self._counts["pieces_lost"] += 1
+        return self._gather(packet, data)
+
+    def _same_picture(self, data: bytes) -> bool:
+        assert self._roles is not None
+        at = data.find(_CODE)
+        return at >= 0 and self._roles.continues(data[at + 3 : at + 3 + _HEAD]) is True
+
+    def _in_pieces(self) -> None:
+        self.pieces = self._known = True
+        self._suspicions.clear()
+        self._drop()
+        self.notes["pieces"] = (
+            "pictures come in pieces of several messages: put together, each a message late; let the sender put one "
+            "whole picture into a message"
+        )
+
+    def _gather(self, packet: Packet, data: bytes) -> list[Packet]:
+        """Puts pieces together; gives the pictures that are over."""
+        assert self._roles is not None
+        given: list[Packet] = []
+        if len(self._buffer) + len(data) > self._most:
+            self._counts["too_large"] += 1
+            self._drop()
+        if not self._buffer:
+            data, self._prefix = self._prefix + data, b""
+        self._marks.append((len(self._buffer), packet))
+        self._buffer += data
+        done = 0
+        while True:
+            at = self._buffer.find(_CODE, self._scanned)
+            if at < 0:
+                if self._begin < 0:
+                    del self._buffer[:-2], self._marks[:-1]
+                    self._marks = [(0, packet)]
+                    self._scanned = 0
+                self._scanned = max(self._scanned, len(self._buffer) - 2)
+                break
+            end = self._buffer.find(_CODE, at + 3)
+            if end < 0 and len(self._buffer) < at + 3 + _TOLD:
+                self._scanned = at
+                break
+            unit = bytes(self._buffer[at + 3 : min(at + 3 + _HEAD, end if end > 0 else len(self._buffer))])
+            self._scanned = at + 3
+            if unit:
+                done = self._place(unit, at - (at > 0 and self._buffer[at - 1] == 0), given) or done
+        if done:
+            del self._buffer[:done]
+            last = max(place for place, (offset, _) in enumerate(self._marks) if offset <= done)
+            self._marks = [(max(offset - done, 0), mark) for offset, mark in self._marks[last:]]
+            self._scanned, self._begin, self._picture_at = (
+                max(at - done, 0) for at in (self._scanned, self._begin, self._picture_at)
+            )
+        self._watch(packet, given)
+        return given
+
+    def _place(self, unit: bytes, at: int, given: list[Packet]) -> int:
+        """Takes a unit that begins at a place of the buffer; gives the place where a new picture begins, else 0."""
+        assert self._roles is not None
+        role = self._roles.role(unit)
+        if role is Role.GOES_ON and self._have and self._roles.continues(unit) is False:
+            role, headless = Role.BEGINS, True  # the first piece of its picture is missing
+        else:
+            headless = role is Role.GOES_ON and not self._have
+        ended = 0
+        if self._have and role in (Role.BEGINS, Role.HEADS, Role.SPARE):
+            self._emit(at, given)
+            ended = self._begin = at
+            self._have = self._headless = False
+        elif self._begin < 0:
+            self._begin = at  # what lies before the first start code belongs to nothing known
+        if role in (Role.BEGINS, Role.GOES_ON) and not self._have:
+            self._have, self._headless, self._picture_at = True, headless, at
+            self._joining &= headless
+        return ended
+
+    def _emit(self, end: int, given: list[Packet]) -> None:
+        """The picture that ends there; not one whose beginning was never there to be received."""
+        if self._headless and self._joining:
+            return
+        if end - self._begin > self._most or self._buffer.count(_CODE, self._begin, end) > _MOST_UNITS:
+            self._counts["too_large"] += 1
+        packet = next(mark for offset, mark in reversed(self._marks) if offset <= self._picture_at)
+        several = any(self._begin < offset < end for offset, _ in self._marks)
+        self._singles = 0 if several else self._singles + 1
+        given.append(replace(packet, data=bytes(self._buffer[self._begin : end])))
+
+    def _watch(self, packet: Packet, given: list[Packet]) -> None:
+        """Notices messages without any start code, and a sender that sends whole pictures after all."""
+        self._startless = 0 if self._have else self._startless + 1
+        self.problem = ""
+        if self._startless >= _STARTLESS:
+            self.problem = (
+                f"{self._startless} messages in a row begin no picture: send {self._codec} behind start codes "
+                "(Annex B), one whole picture per message"
+            )
+        if self._singles < _SINGLES or self._marks[-1][0] != self._begin:
+            return
+        self.pieces = False
+        del self.notes["pieces"]
+        rest = bytes(self._buffer)
+        self._drop()
+        given += self._give(packet, rest, self._cut(rest)[1])
+
+    def _apart(self, packet: Packet, data: bytes) -> list[Packet]:
+        """Codecs without start codes: AV1 marks where a picture begins; in VP9, a message is a picture."""
+        parts = temporal_units(data) if self._codec == "av1" else [data]
+        if len(parts) < 2:
+            self._before = packet, 1
+            return [packet]
+        self.notes["several"] = "messages hold several pictures: taken apart, their stamps are spread evenly"
+        pts_step, stamp_step = self._steps(packet)
+        self._before = packet, len(parts)
+        return [
+            replace(
+                packet, data=part, stamp_ns=packet.stamp_ns + place * stamp_step,
+                pts=None if packet.pts is None else packet.pts + place * pts_step,
+            )
+            for place, part in enumerate(parts[:_MOST_IN_ONE])
+        ]  # fmt: skip

@@ -1,0 +1,124 @@
+"""When pictures were taken, from what senders write: pts, stamps, times of arrival, of which none can be relied on.
+
+A time that does not move on (zero, constant, whole seconds) is left aside for the next best. Times in sending order
+although pictures are shown in another (B-frames) are given to the pictures anew, in the order of showing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from halsie_ros.video.packets import Packet
+
+_ASSUMED_NS = 33_333_333  # between pictures without any time: 30 Hz
+_UNSET = (1 << 63, (1 << 64) - 1)  # AV_NOPTS_VALUE and -1, as unsigned numbers
+_BOUND = 6  # steps that a time remembers
+_STUCK = -2  # below it a time does not move on
+
+
+@dataclass
+class _Source:
+    """One kind of time of a stream; `moves` counts steps that went on against those that did not."""
+
+    last: int | None = None
+    moves: int = 0
+
+    def take(self, value: int | None) -> bool:
+        """Whether the value can be used."""
+        if value is None:
+            return False
+        if self.last is not None:
+            change = 1 if value != self.last else -1
+            self.moves = max(-_BOUND, min(_BOUND, self.moves + change))
+        self.last = value
+        return self.moves > _STUCK
+
+
+@dataclass
+class Moment:
+    """The time of one picture: `order` decides what follows what, in the unit of `source`; `stamp_ns` is passed on."""
+
+    order: int
+    stamp_ns: int
+    source: str
+
+
+@dataclass
+class Times:
+    """Follows the times of one stream, in decoding order.
+
+    Attributes:
+        sending, stamps_sending: what `order` says, and stamps, grow in the order of sending, though pictures are shown
+            in another.
+        notes: what was found out, a line each, by kind.
+    """
+
+    notes: dict[str, str] = field(default_factory=dict)
+    sending: bool = False
+    stamps_sending: bool = False
+    _pts: _Source = field(default_factory=_Source)
+    _stamps: _Source = field(default_factory=_Source)
+    _count: int = 0
+    _first_ns: int | None = None
+    _newest: Moment | None = None
+
+    def take(self, packet: Packet, *, earlier: bool) -> Moment:
+        """The time of the next picture.
+
+        Args:
+            packet: with its picture.
+            earlier: by the bitstream, it is shown before a picture that came before it.
+        """
+        self._count += 1
+        first_ns = packet.stamp_ns if self._first_ns is None else self._first_ns
+        self._first_ns = first_ns
+        with_pts = self._pts.take(None if packet.pts in _UNSET else packet.pts)
+        with_stamp = self._stamps.take(packet.stamp_ns)
+        self.notes.pop("stamps", None)
+        counted_ns = first_ns + (self._count - 1) * _ASSUMED_NS
+        stamp_ns = packet.stamp_ns
+        if not with_stamp:
+            stamp_ns = packet.received_ns if packet.received_ns is not None else counted_ns
+            told = "times of arrival" if packet.received_ns is not None else "30 pictures a second"
+            self.notes["stamps"] = (
+                f"stamps do not move on ({packet.stamp_ns / 1e9:.3f} s): {told} are taken instead; let the sender put "
+                "the time of capture into header.stamp"
+            )
+        if with_pts and packet.pts is not None:
+            moment = Moment(packet.pts, stamp_ns, "pts")
+        elif with_stamp:
+            moment = Moment(packet.stamp_ns, stamp_ns, "stamp")
+        else:
+            moment = Moment(self._count, stamp_ns, "count")
+            self.notes["stamps"] += "; a lost picture shows by the bitstream alone"
+        before = self._newest
+        if earlier and before is not None:
+            self.sending |= before.source == moment.source and moment.order > before.order
+            if moment.stamp_ns > before.stamp_ns:
+                self.stamps_sending = True
+                self.notes["sending"] = (
+                    "stamps are those of sending (B-frames are stamped later than the pictures after them): they are "
+                    "given out in the order of showing; let the sender put the time of capture into header.stamp"
+                )
+        self._newest = moment
+        return moment
+
+    @staticmethod
+    def order_of(packet: Packet, source: str) -> int | None:
+        """A packet's time by a kind of source, None where it has none."""
+        return packet.pts if source == "pts" else packet.stamp_ns if source == "stamp" else None
+
+    def show(self, moment: Moment, waiting: Iterable[Moment]) -> None:
+        """Gives a picture that is shown the earliest of the times that wait, where times are those of sending.
+
+        Args:
+            moment: of the picture; changed, as is the one that had that time.
+            waiting: of the pictures decoded and not yet shown.
+        """
+        if self.sending:
+            first = min((moment, *waiting), key=lambda other: other.order)
+            moment.order, first.order = first.order, moment.order
+        if self.stamps_sending:
+            first = min((moment, *waiting), key=lambda other: other.stamp_ns)
+            moment.stamp_ns, first.stamp_ns = first.stamp_ns, moment.stamp_ns
