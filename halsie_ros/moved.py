@@ -53,7 +53,6 @@ MOVED = {
     "events.files.text": "datasets.recordings.event_files.text",
     "events.geometry": "geometry.registration",
     "events.layout": "wire.layout",
-    "inference.onnx_file": "evaluation.onnx_file",
     "kernel_cache": "kernels",
     "nodes.demo": "nodes.recorder",
     "nodes.images": "pictures.image_message",

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from halsie_ros.evaluation.onnx_file import Graph, Node, read_graph
+from halsie_ros.inference.onnx_file import Graph, Node, read_graph
 from halsie_ros.inference.session import input_names, input_shape
 
 MAC_PJ = 4.6

@@ -15,8 +15,8 @@ from halsie_ros.classes import CLASS_SETS, ClassSet, remap, shared
 from halsie_ros.errors import ParameterError
 from halsie_ros.evaluation.energy import Cost, energy_mj, graph_cost
 from halsie_ros.evaluation.metrics import bootstrap_miou, confusion, scores, scores_of_sums
-from halsie_ros.evaluation.onnx_file import read_graph
 from halsie_ros.inference.cards import ModelCard
+from halsie_ros.inference.onnx_file import read_graph
 from halsie_ros.segmentation.pipeline import StepResult
 
 REFERENCE_SIZE = (260, 346)

@@ -12,17 +12,18 @@ from halsie_ros.errors import ModelError
 
 
 def open_session(
-    path: str | Path, *, threads: int = 1, sizes: Mapping[str, int] | None = None
+    model: str | Path | bytes, *, threads: int = 1, sizes: Mapping[str, int] | None = None, label: str | Path = ""
 ) -> onnxruntime.InferenceSession:
     """Opens a graph for inference on the CPU.
 
     Fixed sizes let onnxruntime fold every shape computation at load time.
 
     Args:
-        path: the ONNX file.
+        model: the ONNX file, or what it holds.
         threads: threads of one run; more than one is rarely worth it on a busy robot.
         sizes: value of each named dimension, e.g. ``{"height": 480, "width": 640}``. A dimension named
             ``height_4`` takes a quarter of ``height``, and so on.
+        label: what an error calls a model given by its content.
 
     Raises:
         ModelError: the file is missing, is no ONNX graph, or cannot run here.
@@ -34,10 +35,11 @@ def open_session(
     for name, size in _all_sizes(sizes or {}).items():
         options.add_free_dimension_override_by_name(name, size)
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        source = model if isinstance(model, bytes) else str(model)
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exception classes are private and vary with the cause
         reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"{path}: onnxruntime cannot open this graph: {reason}") from error
+        raise ModelError(f"{label or model!s}: onnxruntime cannot open this graph: {reason}") from error
 
 
 def input_names(session: onnxruntime.InferenceSession) -> list[str]:

@@ -13,7 +13,10 @@ from halsie_ros.events import Events
 from halsie_ros.events.voxel import bin_counts
 from halsie_ros.inference.cards import ModelCard, find_model
 from halsie_ros.inference.session import input_names, input_shape, open_session, output_names
+from halsie_ros.segmentation.event_layer import FIRST_NEXT, FIRST_SPIKES, FIRST_STATE, EventLayer
+from halsie_ros.segmentation.frame_input import FrameInput
 from halsie_ros.segmentation.restoration import Restored, carry, restore
+from halsie_ros.segmentation.scratch import Scratch
 from halsie_ros.segmentation.upsample import mask_and_confidence
 
 MAX_STEPS = 20
@@ -87,6 +90,9 @@ class SegmentationPipeline:
         self._threads = threads
         self.restoration = restoration
         self._size: tuple[int, int] | None = None
+        self._scratch = Scratch()
+        self._front = FrameInput.of(self.card.graph("frame"))
+        self._layer = EventLayer.of(self.card.graph("step"))
         self._open((self.card.size_multiple * 4, self.card.size_multiple * 4))
 
     def step(
@@ -136,7 +142,7 @@ class SegmentationPipeline:
             known = carry(known, events.between(t0_us, t1_us)) if usable else known.outdated()
         if use_frame and frame is not None:
             known = restore(frame, known, t1_us)
-            features = self._features(known.image, padded)
+            features = self._features(known, padded)
         tensors = state.tensors if state is not None and state.tensors else self._fresh()
         windows = self._windows(t0_us, t1_us)
         totals = dict.fromkeys(self._spike_names, 0.0)
@@ -145,13 +151,12 @@ class SegmentationPipeline:
             last = index == len(windows) - 1
             seen = features is not None and last
             feed = {
-                **self._grid(events if use_events else Events.empty(), start, end, padded),
                 "dt_us": np.array([end - start], np.float32),
                 "frame_valid": np.array([float(seen)], np.float32),
                 **(features if features is not None and last else self._no_features),
                 **tensors,
             }
-            outputs = dict(zip(self._outputs, self._step.run(None, feed)))
+            outputs = self._run_step(self._within(events, start, end) if use_events else Events.empty(), start, feed)
             tensors = {name: outputs["next_" + name.removeprefix("state_")] for name in self._state_names}
             for name in totals:
                 totals[name] += float(outputs[name][0])
@@ -169,25 +174,33 @@ class SegmentationPipeline:
 
     def _open(self, padded: tuple[int, int]) -> None:
         sizes = {"height": padded[0], "width": padded[1]}
-        self._frame = open_session(self.card.graph("frame"), threads=self._threads, sizes=sizes)
-        self._step = open_session(self.card.graph("step"), threads=self._threads, sizes=sizes)
+        image, path = self.card.graph("frame"), self.card.graph("step")
+        front, layer = self._front, self._layer
+        self._scratch = Scratch()
+        self._frame = open_session(front.rest if front else image, threads=self._threads, sizes=sizes, label=image)
+        self._step = open_session(layer.rest if layer else path, threads=self._threads, sizes=sizes, label=path)
         names, self._outputs = input_names(self._step), output_names(self._step)
+        self._shapes = {name: input_shape(self._step, name, sizes) for name in names}
         self._feature_names = output_names(self._frame)
         self._state_names = [name for name in names if name.startswith("state_")]
-        self._event_names = [name for name in names if name.startswith("events")]
         self._spike_names = [name for name in self._outputs if name.startswith("spikes_")]
+        if layer:
+            self._event_names = [layer.spikes]
+            self._state_names.insert(0, FIRST_STATE)
+            self._spike_names.insert(0, FIRST_SPIKES)
+            self._shapes[FIRST_STATE] = self._shapes[layer.spikes]
+        else:
+            self._event_names = [name for name in names if name.startswith("events")]
         wanted = {"dt_us", "frame_valid", *self._event_names, *self._feature_names, *self._state_names}
         if (
-            set(names) != wanted
+            {*names, *self._state_names} != wanted
             or not self._event_names
             or "logits" not in self._outputs
-            or input_names(self._frame) != ["image"]
+            or set(input_names(self._frame)) != ({front.planes, front.halves} if front else {"image"})
         ):
             raise ModelError(
-                f"{self.card.graph('step')}: inputs {', '.join(names)} are not those of a segmentation step: "
-                "export the model again"
+                f"{path}: inputs {', '.join(names)} are not those of a segmentation step: export the model again"
             )
-        self._shapes = {name: input_shape(self._step, name, sizes) for name in names}
         self._no_features = {name: np.zeros(self._shapes[name], np.float32) for name in self._feature_names}
         self._neurons = {
             name: int(np.prod(self._shapes["state_" + name.removeprefix("spikes_")])) for name in self._spike_names
@@ -219,12 +232,18 @@ class SegmentationPipeline:
     def _fresh(self) -> dict[str, np.ndarray]:
         return {name: np.zeros(self._shapes[name], np.float32) for name in self._state_names}
 
-    def _features(self, image: np.ndarray, padded: tuple[int, int]) -> dict[str, np.ndarray]:
-        """What the frame graph sees in an image ``(3, H, W) float32``."""
-        height, width = image.shape[1:]
-        if (height, width) != padded:
-            image = np.pad(image, ((0, 0), (0, padded[0] - height), (0, padded[1] - width)), "edge")
-        return dict(zip(self._feature_names, self._frame.run(None, {"image": image[None]})))
+    def _features(self, known: Restored, padded: tuple[int, int]) -> dict[str, np.ndarray]:
+        """What the frame graph sees in a frame."""
+        height, width = padded
+        if self._front is None:
+            image = known.image
+            below, beside = height - image.shape[1], width - image.shape[2]
+            if below or beside:
+                image = np.pad(image, ((0, 0), (0, below), (0, beside)), "edge")
+            return dict(zip(self._feature_names, self._frame.run(None, {"image": image[None]})))
+        with self._scratch.borrow((1, 3, height, width), (1, 3, height // 2, width // 2)) as (planes, halves):
+            feed = self._front.fill(known.picture, planes, halves)
+            return dict(zip(self._feature_names, self._frame.run(None, feed)))
 
     def _windows(self, t0_us: int, t1_us: int) -> list[tuple[int, int]]:
         longest = self.card.bins * self.card.bin_us
@@ -235,17 +254,29 @@ class SegmentationPipeline:
         edges = [t0_us + (t1_us - t0_us) * index // count for index in range(count + 1)]
         return list(itertools.pairwise(edges))
 
-    def _grid(self, events: Events, start: int, end: int, padded: tuple[int, int]) -> dict[str, np.ndarray]:
-        """The event grid, channel after channel handed out to the graph's event inputs."""
+    def _within(self, events: Events, start: int, end: int) -> Events:
+        """The events of a graph step; none of the part of a very long window that only fades the state."""
         if step_count(end - start, self.card.bins * self.card.bin_us) > 1:
-            events = Events.empty()  # the part of a very long window that only fades the state
+            return Events.empty()
+        return events.between(start, end)
+
+    def _run_step(self, events: Events, start: int, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The step graph's outputs by name, for events and its other inputs; see `EventLayer` for the first layer."""
+        if self._layer is None:
+            return dict(zip(self._outputs, self._step.run(None, feed | self._grid(events, start))))
+        before = feed.pop(FIRST_STATE)
+        with self._scratch.borrow(before.shape, (*before.shape[2:], before.shape[1])) as (spikes, currents):
+            membrane, fired = self._layer.step(
+                events, before, spikes, currents, t0_us=start, dt_us=feed["dt_us"], bin_us=self.card.bin_us
+            )
+            outputs = dict(zip(self._outputs, self._step.run(None, feed | {self._layer.spikes: spikes})))
+        return outputs | {FIRST_NEXT: membrane, FIRST_SPIKES: np.array([fired], np.float32)}
+
+    def _grid(self, events: Events, start: int) -> dict[str, np.ndarray]:
+        """The event grid, channel after channel handed out to the graph's event inputs."""
+        height, width = self._size or (0, 0)
         counts = bin_counts(
-            events.between(start, end),
-            t0_us=start,
-            bin_us=self.card.bin_us,
-            bins=self.card.bins,
-            height=padded[0],
-            width=padded[1],
+            events, t0_us=start, bin_us=self.card.bin_us, bins=self.card.bins, height=height, width=width
         )
         channels = np.cumsum([self._shapes[name][1] for name in self._event_names])
         return dict(zip(self._event_names, np.split(counts[None], channels[:-1], 1)))

@@ -43,7 +43,7 @@ class Restored:
     """The last frame as the network saw it, and what has happened since: a value, handed from step to step.
 
     Attributes:
-        image: RGB codes 0 … 1, ``(3, H, W) float32``.
+        picture: RGB codes 0 … 1, ``(3, H, W) float32``; where nothing was restored the frame, ``(H, W, C) uint8``.
         brightness: of the frame as it came, see `agreement.brightness`.
         change: events since then, on minus off, ``(H, W) int16``.
         t_us: time of the frame.
@@ -52,13 +52,22 @@ class Restored:
         agreement: how far events can be believed, and what contrast they stand for.
     """
 
-    image: np.ndarray
+    picture: np.ndarray
     brightness: np.ndarray
     change: np.ndarray
     t_us: int
     frames: int = 1
     weight: float = 1.0
     agreement: Agreement = field(default_factory=Agreement)
+
+    @property
+    def image(self) -> np.ndarray:
+        """The picture as RGB codes 0 … 1, ``(3, H, W) float32``."""
+        if self.picture.dtype != np.uint8:
+            return self.picture
+        image = np.empty((3, *self.picture.shape[:2]), np.float32)
+        _to_planes(self.picture, image)
+        return image
 
     def outdated(self) -> Restored:
         """The same, not to be used for another frame but for what it says of the events: some of them are missing."""
@@ -95,11 +104,9 @@ def restore(frame: np.ndarray, restored: Restored | None, t_us: int) -> Restored
         agreement = agreement.after(now, was, restored.change, noisy)
         belief = agreement.belief(noisy)
     height, width = frame.shape[:2]
-    image = np.empty((3, height, width), np.float32)
     change = np.zeros((height, width), np.int16)
     if restored is None or good or not belief:
-        _to_planes(frame, image)
-        return Restored(image, now, change, t_us, _ENOUGH if good else 1, agreement=agreement)
+        return Restored(frame.copy(), now, change, t_us, _ENOUGH if good else 1, agreement=agreement)
     frames = min(restored.frames + 1, _ENOUGH)
     weights = [
         1 - belief * (1 - max(1 - (1 - least) * harm, 1 / frames))
@@ -108,8 +115,10 @@ def restore(frame: np.ndarray, restored: Restored | None, t_us: int) -> Restored
     ]
     factors = np.exp(agreement.contrast / GAMMA * np.arange(-MOST_EVENTS, MOST_EVENTS + 1)).astype(np.float32)
     shares = np.array(weights, np.float32)
-    coarse = _coarse(frame, restored.image, restored.change, factors, shares)
-    _blend(frame, restored.image, restored.change, factors, coarse, shares, image)
+    before = restored.image
+    image = np.empty_like(before)
+    coarse = _coarse(frame, before, restored.change, factors, shares)
+    _blend(frame, before, restored.change, factors, coarse, shares, image)
     return Restored(image, now, change, t_us, frames, weights[0], agreement)
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from halsie_ros.errors import ModelError
 from halsie_ros.evaluation.energy import energy_mj, graph_cost
-from halsie_ros.evaluation.onnx_file import read_graph
+from halsie_ros.inference.onnx_file import read_graph
 
 onnx = pytest.importorskip("onnx")
 

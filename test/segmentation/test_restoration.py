@@ -102,7 +102,7 @@ def test_blurred_frames_get_sharper(scene):
 def test_what_is_coarse_follows_the_frames(scene):
     frames, events = scene
     noisy = [in_the_dark(frame, k) for k, frame in enumerate(frames)]
-    wrong = replace(run(noisy[:-1], events)[-1], image=np.full((3, HEIGHT, WIDTH), 0.5, np.float32))  # gone astray
+    wrong = replace(run(noisy[:-1], events)[-1], picture=np.full((3, HEIGHT, WIDTH), 0.5, np.float32))  # gone astray
     wrong = carry(wrong, events.between(wrong.t_us, 8 * FRAME_US))
     state, clean = restore(noisy[-1], wrong, 8 * FRAME_US), dimmed(frames[-1])
     left = (state.image * 255).mean() - clean.mean()
