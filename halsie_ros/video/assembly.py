@@ -16,6 +16,7 @@ from halsie_ros.video.codecs.framing import Framing
 from halsie_ros.video.packets import Packet
 
 _CODE = b"\0\0\1"
+_EXTENSION = b"\0\0\1\xb5"
 _HEAD = 64  # bytes of a unit that tell its role
 _TOLD = 8  # bytes of a unit that tell whether a picture begins
 _MOST_UNITS = 512  # of one picture
@@ -34,7 +35,7 @@ class _Part:
     end: int
     picture: bool = False
     headless: bool = False  # begins inside a picture
-    heads: bool = False  # holds parameter sets or messages that matter
+    heads: bool = False  # holds parameter sets or messages that matter to the next picture
 
 
 class Assembler:
@@ -42,6 +43,7 @@ class Assembler:
 
     Attributes:
         pieces: pictures come in pieces of several messages, and are put together.
+        cut: messages begin anywhere, so that their times are not those of pictures.
         notes: what was found out about the sender's messages, a line each, by kind.
         problem: why nothing can be made of the messages; "" while something can.
     """
@@ -59,11 +61,14 @@ class Assembler:
         self._counts = counts
         self._roles = boundaries(codec)
         self._framing = Framing(codec) if codec in ("h264", "hevc") else None
-        self.pieces = False
+        self._long_codes = (
+            self._framing is not None
+        )  # elsewhere a zero before a start code may be a picture's last byte
+        self.pieces = self.cut = False
         self.notes: dict[str, str] = {}
         self.problem = ""
         self._known = False  # whether pictures come whole or in pieces
-        self._held: tuple[Packet, bytes, list[_Part], int] | None = None
+        self._held: tuple[Packet, bytes] | None = None
         self._prefix = b""
         self._suspicions: deque[int] = deque(maxlen=_SUSPICIONS)
         self._messages = 0
@@ -90,15 +95,14 @@ class Assembler:
             self._counts["placeholder"] += 1
             return []
         if parts and not loose and not any(part.picture for part in parts):
-            self._keep(data, parts)
-            return self._settle() if self._held else []
+            return self._aside(data, parts)
         if loose or parts[0].headless:
             return self._goes_on(packet, data, loose, parts)
         if self._known:
             return self._give(packet, data, parts)
         if self._held:
-            return self._settle() + self._give(packet, data, parts)
-        self._held = packet, data, parts, self._messages
+            return self._settle(packet) + self._give(packet, data, parts)
+        self._held, self._prefix = (packet, self._prefix + data), b""
         return []
 
     def flush(self) -> list[Packet]:
@@ -131,7 +135,7 @@ class Assembler:
         count = 0
         while 0 <= at < len(data) - 3 and count < _MOST_UNITS:
             role = self._roles.role(data[at + 3 : at + 3 + _HEAD] if count < _MOST_UNITS - 1 else b"\0")
-            begin = at - (at > 0 and data[at - 1] == 0)
+            begin = at - (self._long_codes and at > 0 and data[at - 1] == 0)
             new = role is Role.BEGINS or role in (Role.HEADS, Role.SPARE)
             if not parts or (new and parts[-1].picture):
                 if parts:
@@ -146,11 +150,19 @@ class Assembler:
             at = data.find(_CODE, at + 3)
         return loose, parts
 
-    def _keep(self, data: bytes, parts: list[_Part]) -> None:
-        """Puts parameter sets and messages aside for the next picture."""
+    def _aside(self, data: bytes, parts: list[_Part]) -> list[Packet]:
+        """A message without a picture: what heads the next one is put aside for it."""
+        if self._held and self._codec == "mpeg2video" and data.startswith(_EXTENSION):  # of the picture's header
+            self._held = self._held[0], self._held[1] + data
+            return []
+        given = self._settle() if self._held else []
         for part in parts:
-            if part.heads and not part.picture:
-                self._prefix = (self._prefix + data[part.begin : part.end])[-self._most :]
+            self._keep(data, part)
+        return given
+
+    def _keep(self, data: bytes, part: _Part) -> None:
+        if part.heads or self._prefix:
+            self._prefix = (self._prefix + data[part.begin : part.end])[-self._most :]
 
     def _give(self, packet: Packet, data: bytes, parts: list[_Part]) -> list[Packet]:
         """The pictures of a message, its stamps spread over them."""
@@ -164,7 +176,7 @@ class Assembler:
             self.notes["several"] = "messages hold several pictures: taken apart, their stamps are spread evenly"
         for part in parts:
             if not part.picture:
-                self._keep(data, [part])
+                self._keep(data, part)
                 continue
             place = len(given)
             given.append(
@@ -189,22 +201,24 @@ class Assembler:
         pts = 0 if packet.pts is None or before.pts is None else max(packet.pts - before.pts, 0) // max(count, 1)
         return pts, max(packet.stamp_ns - before.stamp_ns, 0) // max(count, 1)
 
-    def _settle(self) -> list[Packet]:
+    def _settle(self, following: Packet | None = None) -> list[Packet]:
         """The first picture was whole: so are the others."""
         self._known = True
         assert self._held is not None
-        (packet, data, parts, _), self._held = self._held, None
-        late, self._prefix = self._prefix, b""
-        given = self._give(packet, data, parts)
-        self._prefix += late
-        return given
+        (packet, data), self._held = self._held, None
+        parts = self._cut(data)[1]
+        count = sum(part.picture for part in parts)
+        if following is not None and count > 1:  # the step between pictures is known from the message after
+            pts = None if packet.pts is None or following.pts is None else 2 * packet.pts - following.pts
+            self._before = replace(packet, stamp_ns=2 * packet.stamp_ns - following.stamp_ns, pts=pts), count
+        return self._give(packet, data, parts)
 
     def _goes_on(self, packet: Packet, data: bytes, loose: bool, parts: list[_Part]) -> list[Packet]:
         """A message that begins inside a picture: the first of a stream in pieces, or damage."""
         if not self._known:
             held, self._held = self._held, None
             self._in_pieces()
-            return (self._gather(held[0], held[1]) if held else []) + self._gather(packet, data)
+            return (self._gather(*held) if held else []) + self._gather(packet, data)
         self._suspicions.append(self._messages)
         sure = not loose and self._same_picture(data)
         often = len(self._suspicions) == _SUSPICIONS and self._messages - self._suspicions[0] < _WINDOW
@@ -237,6 +251,7 @@ class Assembler:
             self._drop()
         if not self._buffer:
             data, self._prefix = self._prefix + data, b""
+        self.cut |= data.find(_CODE) not in (0, 1)
         self._marks.append((len(self._buffer), packet))
         self._buffer += data
         done = 0
@@ -256,7 +271,9 @@ class Assembler:
             unit = bytes(self._buffer[at + 3 : min(at + 3 + _HEAD, end if end > 0 else len(self._buffer))])
             self._scanned = at + 3
             if unit:
-                done = self._place(unit, at - (at > 0 and self._buffer[at - 1] == 0), given) or done
+                done = (
+                    self._place(unit, at - (self._long_codes and at > 0 and self._buffer[at - 1] == 0), given) or done
+                )
         if done:
             del self._buffer[:done]
             last = max(place for place, (offset, _) in enumerate(self._marks) if offset <= done)
@@ -309,7 +326,7 @@ class Assembler:
             )
         if self._singles < _SINGLES or self._marks[-1][0] != self._begin:
             return
-        self.pieces = False
+        self.pieces = self.cut = False
         del self.notes["pieces"]
         rest = bytes(self._buffer)
         self._drop()

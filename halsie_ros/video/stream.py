@@ -185,7 +185,9 @@ class PacketStream:
                 self.counts["placeholder"] += 1
             return []
         given: list[VideoFrame] = []
-        moment = self._times.take(packet, earlier=sight.earlier)
+        moment = self._times.take(
+            packet, earlier=sight.earlier, starts=sight.starts, counted=bool(self._assembler and self._assembler.cut)
+        )
         if self._clock != moment.source:
             if self._clock:
                 self._trust.restart_time(another=True)

@@ -7,7 +7,7 @@ although pictures are shown in another (B-frames) are given to the pictures anew
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from halsie_ros.video.packets import Packet
 
@@ -61,14 +61,16 @@ class Times:
     _stamps: _Source = field(default_factory=_Source)
     _count: int = 0
     _first_ns: int | None = None
-    _newest: Moment | None = None
+    _latest: Moment | None = None  # the greatest values since the last start
 
-    def take(self, packet: Packet, *, earlier: bool) -> Moment:
+    def take(self, packet: Packet, *, earlier: bool, starts: bool = False, counted: bool = False) -> Moment:
         """The time of the next picture.
 
         Args:
             packet: with its picture.
             earlier: by the bitstream, it is shown before a picture that came before it.
+            starts: decoding can start with it.
+            counted: stamps are not those of pictures, and say nothing about losses.
         """
         self._count += 1
         first_ns = packet.stamp_ns if self._first_ns is None else self._first_ns
@@ -85,23 +87,28 @@ class Times:
                 f"stamps do not move on ({packet.stamp_ns / 1e9:.3f} s): {told} are taken instead; let the sender put "
                 "the time of capture into header.stamp"
             )
-        if with_pts and packet.pts is not None:
+        if counted and (with_pts or with_stamp):
+            moment = Moment(self._count, stamp_ns, "count")
+        elif with_pts and packet.pts is not None:
             moment = Moment(packet.pts, stamp_ns, "pts")
         elif with_stamp:
             moment = Moment(packet.stamp_ns, stamp_ns, "stamp")
         else:
             moment = Moment(self._count, stamp_ns, "count")
             self.notes["stamps"] += "; a lost picture shows by the bitstream alone"
-        before = self._newest
-        if earlier and before is not None:
-            self.sending |= before.source == moment.source and moment.order > before.order
-            if moment.stamp_ns > before.stamp_ns:
+        latest = self._latest
+        if latest is None or starts or latest.source != moment.source:
+            self._latest = replace(moment)
+            return moment
+        if earlier:
+            self.sending |= moment.order > latest.order
+            if moment.stamp_ns > latest.stamp_ns:
                 self.stamps_sending = True
                 self.notes["sending"] = (
                     "stamps are those of sending (B-frames are stamped later than the pictures after them): they are "
                     "given out in the order of showing; let the sender put the time of capture into header.stamp"
                 )
-        self._newest = moment
+        latest.order, latest.stamp_ns = max(latest.order, moment.order), max(latest.stamp_ns, moment.stamp_ns)
         return moment
 
     @staticmethod

@@ -9,7 +9,7 @@ from __future__ import annotations
 from halsie_ros.video.codecs.bits import BitstreamError
 
 START = b"\0\0\0\1"
-_SIZES = (4, 2, 1)  # bytes of a length; 3 is not allowed (14496-15, 5.3.3.1)
+_SIZES = (4, 2)  # bytes of a length; 3 is not allowed, 1 too short for pictures (14496-15, 5.3.3.1)
 _MOST = 512  # units of one message
 _AVCC, _HVCC = 7, 23  # bytes before the first parameter set of a configuration record
 
