@@ -61,7 +61,7 @@ class ActionStream:
         self._worker = Worker(self._take_packet, lambda now_s: None, self._decode, self._logger)
         self.retime()
         self._subscription = DiscoveredSubscription(
-            node, "packets", PACKET_TYPES, qos.input_qos(qos.PACKETS_DEPTH), self._receive, raw=True
+            node, "packets", PACKET_TYPES, qos.PACKETS_DEPTH, self._receive, raw=True
         )
         self._worker.start()
 

@@ -66,7 +66,7 @@ class Evaluate(Node):
         self._last_s: float | None = None
         self.failure: HalsieError | None = None
         images = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
-        self._images = DiscoveredSubscription(self, "image", images, qos.input_qos(_DEPTH), self._image, raw=False)
+        self._images = DiscoveredSubscription(self, "image", images, _DEPTH, self._image, raw=False)
         deep = QoSProfile(depth=_DEPTH)
         self.create_subscription(Image, "segmentation/mask", self._mask, deep)
         self.create_subscription(Image, "ground_truth/mask", self._label, deep)

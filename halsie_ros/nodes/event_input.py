@@ -45,7 +45,7 @@ class EventInput:
         self._encoding = ""
         self._told: Counter[str] = Counter()
         self._subscription = DiscoveredSubscription(
-            node, "events", MESSAGE_TYPES, qos.input_qos(qos.EVENTS_DEPTH), self._take, raw=True
+            node, "events", MESSAGE_TYPES, qos.EVENTS_DEPTH, self._take, raw=True
         )
 
     def stop(self) -> None:

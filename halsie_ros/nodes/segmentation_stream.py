@@ -76,7 +76,7 @@ class SegmentationStream:
         self._synchronizer = Synchronizer(self._timing(), EventRing)
         self._worker = Worker(self._synchronizer.choose, self._synchronizer.deadline_s, self._segment, self._logger)
         self._images = DiscoveredSubscription(
-            node, "image", (_RAW, _COMPRESSED), qos.input_qos(qos.IMAGE_DEPTH), self._take_image, raw=False
+            node, "image", (_RAW, _COMPRESSED), qos.IMAGE_DEPTH, self._take_image, raw=False
         )
         self._events = EventInput(node, self._take_events)
         self._calibrations = [CalibrationInput(node, name, alignment) for name in alignment.needs]

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
+from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+
+from halsie_ros.nodes.qos import input_qos
 
 _POLL_S = 0.05  # until the first publisher, so that little of its stream is missed
 _WATCH_S = 1.0  # afterwards, for a publisher of another type
+_LONELY_S = 5.0  # without a publisher, before it is said
+_REPEAT_S = 60.0
 _PACKAGES = {"dvs_msgs": None, "prophesee_event_msgs": None}  # no apt package: built from interfaces/
 
 
@@ -32,19 +38,20 @@ def missing_type(type_name: str) -> str:
 
 
 class DiscoveredSubscription:
-    """Waits for a publisher of a topic, then subscribes with the publisher's type.
+    """Waits for a publisher of a topic, then subscribes with the publisher's type and as reliably as all offer it.
 
     Args:
         node: the subscriber.
         topic: relative name, remapped like any other.
         types: the message types that the node understands.
-        qos: of the subscription.
+        depth: of the queue.
         callback: called with the type's name and the message.
         raw: hand over the serialized bytes instead of a message object.
 
     Attributes:
         type_name: the type in use, None before the first publisher.
         problem: why nothing is subscribed, in one line; empty when all is well or no publisher is there yet.
+        lost: messages that the middleware lost on their way here.
     """
 
     def __init__(
@@ -52,20 +59,23 @@ class DiscoveredSubscription:
         node: Node,
         topic: str,
         types: Iterable[str],
-        qos: QoSProfile,
+        depth: int,
         callback: Callable[[str, Any], None],
         *,
         raw: bool,
     ) -> None:
         self._node = node
         self._types = tuple(types)
-        self._qos = qos
+        self._depth = depth
         self._callback = callback
         self._raw = raw
         self._subscription: Any = None
+        self._qos = input_qos(depth)
+        self._complain_s = time.monotonic() + _LONELY_S
         self.topic = node.resolve_topic_name(topic)
         self.type_name: str | None = None
         self.problem = ""
+        self.lost = 0
         self._timer = node.create_timer(_POLL_S, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._look()
 
@@ -73,6 +83,11 @@ class DiscoveredSubscription:
     def publishers(self) -> int:
         """How many publish the topic, of whatever type."""
         return self._node.count_publishers(self.topic)
+
+    @property
+    def reliable(self) -> bool:
+        """Whether what is lost on the way is sent again."""
+        return self._qos.reliability == ReliabilityPolicy.RELIABLE
 
     def stop(self) -> None:
         """Ends the subscription."""
@@ -82,8 +97,14 @@ class DiscoveredSubscription:
             self._subscription = None
 
     def _look(self) -> None:
-        offered = sorted({info.topic_type for info in self._node.get_publishers_info_by_topic(self.topic)})
-        if not offered or self.type_name in offered:
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        if not publishers:
+            self._miss()
+            return
+        self._complain_s = time.monotonic() + _LONELY_S
+        offered = sorted({info.topic_type for info in publishers})
+        if self.type_name in offered:
+            self._follow_reliability(publishers)
             return
         known = [name for name in offered if name in self._types]
         problem = ""
@@ -92,16 +113,57 @@ class DiscoveredSubscription:
         elif (cls := message_class(known[0])) is None:
             problem = f"topic {self.topic}: {missing_type(known[0])}"
         else:
-            self._subscribe(known[0], cls)
+            self._subscribe(known[0], cls, self._offered(publishers, known[0]))
         if problem and problem != self.problem:
             self._node.get_logger().error(problem)
         self.problem = problem
 
-    def _subscribe(self, type_name: str, cls: type) -> None:
+    def _miss(self) -> None:
+        """Says, now and then, that nobody publishes, and what else of our types is there."""
+        if time.monotonic() < self._complain_s:
+            return
+        self._complain_s = time.monotonic() + _REPEAT_S  # rclpy's own throttle would count all topics together
+        topics = self._node.get_topic_names_and_types()
+        others = sorted(name for name, types in topics if name != self.topic and set(types) & set(self._types))
+        there = f"; of its types there are {', '.join(others)}: remap to one of them" if others else ""
+        self._node.get_logger().warning(f"nobody publishes {self.topic}{there}")
+
+    def _offered(self, publishers: list[Any], type_name: str) -> QoSProfile:
+        return input_qos(
+            self._depth, (info.qos_profile.reliability for info in publishers if info.topic_type == type_name)
+        )
+
+    def _follow_reliability(self, publishers: list[Any]) -> None:
+        """Subscribes anew where publishers that came or went change what all of them offer."""
+        if self.type_name is None or self._subscription is None:
+            return
+        wanted = self._offered(publishers, self.type_name)
+        cls = message_class(self.type_name)
+        if wanted.reliability != self._qos.reliability and cls is not None:
+            self._subscribe(self.type_name, cls, wanted)
+
+    def _subscribe(self, type_name: str, cls: type, qos: QoSProfile) -> None:
         if self._subscription is not None:  # another publisher with another type has taken the topic over
             self._node.destroy_subscription(self._subscription)
-        self._subscription = self._node.create_subscription(
-            cls, self.topic, lambda message: self._callback(type_name, message), self._qos, raw=self._raw
-        )
+        # Incompatible publishers are the poll's matter: it subscribes as they can.
+        events = SubscriptionEventCallbacks(message_lost=self._count_lost, use_default_callbacks=False)
+
+        def subscribe(callbacks: SubscriptionEventCallbacks | None) -> Any:
+            return self._node.create_subscription(
+                cls,
+                self.topic,
+                lambda message: self._callback(type_name, message),
+                qos,
+                raw=self._raw,
+                event_callbacks=callbacks,
+            )
+
+        try:
+            self._subscription = subscribe(events)
+        except UnsupportedEventTypeError:  # a middleware that does not tell of losses
+            self._subscription = subscribe(None)
         self._timer.timer_period_ns = int(_WATCH_S * 1e9)
-        self.type_name = type_name
+        self.type_name, self._qos = type_name, qos
+
+    def _count_lost(self, event: Any) -> None:
+        self.lost += event.total_count_change
