@@ -80,7 +80,7 @@ class ActionStream:
         try:
             packet = read_packet(type_name, payload)
         except HalsieError as error:
-            self._packets.drop("bad_packet")
+            self._packets.refuse("bad_packet", error)
             self._logger.warning(f"{self._subscription.topic}: {error}", throttle_duration_sec=5.0)
             return
         self._packets.count(len(packet.data))
@@ -131,8 +131,7 @@ class ActionStream:
         rate, byte_rate = self._packets.rates()
         causes = self._packets.causes
         values = {
-            "topic": subscription.topic,
-            "type": subscription.type_name or "",
+            **subscription.values(),
             "codec": self._codec,
             "width": self._size[0],
             "height": self._size[1],
@@ -145,13 +144,7 @@ class ActionStream:
             **{f"dropped_{name}": causes.get(name, 0) for name in ("bad_packet", "superseded")},
             **{f"stream_{name}": number for name, number in sorted(Counter(video.counts).items())},
         }
-        level, message = diagnostics.stream_level(
-            subscription.problem,
-            self._packets.age_s(),
-            self._settings["timeout_ms"],
-            subscription.topic,
-            subscription.publishers,
-        )
+        level, message = diagnostics.stream_level(self._packets, subscription, self._settings["timeout_ms"])
         if level == diagnostics.OK and not video.trusted:
             level, message = diagnostics.WARN, f"not to be trusted: {video.broken_by}"
         return diagnostics.status(level, "packets", message or f"{self._codec}, {rate:.1f} packets/s", values)

@@ -5,6 +5,8 @@ The counters are written by the callback thread and by the worker; each update i
 
 from __future__ import annotations
 
+import math
+import re
 import threading
 import time
 from collections import Counter, deque
@@ -13,10 +15,17 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
+from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.node import Node
+
+from halsie_ros.nodes.topics import DiscoveredSubscription
 
 OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE
 PERIOD_S = 1.0
+INPUTS = ("image", "events", "packets")
+"""Names of the statuses of streams that come in."""
+SILENT = "silent for"
+_REMIND_S, _PAUSE_S = 60.0, 5.0
 
 
 class Statistics:
@@ -36,9 +45,13 @@ class Statistics:
         self._last_s: float | None = None
         self._latencies_ms: deque[float] = deque(maxlen=window)
         self._causes: Counter[str] = Counter()
+        self._accepted_s: float | None = None
+        self._refused_s, self._reason = -math.inf, ""
 
-    def count(self, units: int = 0) -> None:
-        """One more message, with `units` things in it (events)."""
+    def count(self, units: int = 0, *, accepted: bool = True) -> None:
+        """One more message, with `units` things in it (events); whether it serves may be known later (`accept`)."""
+        if accepted:
+            self.accept()
         with self._lock:
             self._total += 1
             self._units += units
@@ -53,6 +66,21 @@ class Statistics:
         """`number` more things lost to `cause`."""
         with self._lock:
             self._causes[cause] += number
+
+    def accept(self) -> None:
+        """The newest message served."""
+        self._accepted_s = self._clock()
+
+    def refuse(self, cause: str, error: Exception) -> None:
+        """One more message lost to `cause`, and why."""
+        self.drop(cause)
+        self._refused_s, self._reason = self._clock(), f"every message is refused: {error}"
+
+    def refusal(self, timeout_s: float) -> str:
+        """Why nothing of what has come lately served; empty where some of it did, or nothing came for `timeout_s`."""
+        now_s, lately_s = self._clock(), max(timeout_s, PERIOD_S)
+        served = self._accepted_s is not None and now_s - self._accepted_s <= lately_s
+        return self._reason if now_s - self._refused_s <= lately_s and not served else ""
 
     @property
     def total(self) -> int:
@@ -96,17 +124,58 @@ def status(level: bytes, part: str, message: str, values: Mapping[str, object]) 
 
 
 def stream_level(
-    problem: str, age_s: float | None, timeout_ms: float, topic: str, publishers: int
+    statistics: Statistics, subscription: DiscoveredSubscription, timeout_ms: float, problem: str = ""
 ) -> tuple[bytes, str]:
-    """Level and message of an input stream: broken, never heard, silent, or (with an empty message) well."""
+    """Level and message of an input stream: broken, refused, never heard, silent, lossy, or (an empty message) well.
+
+    To be called once per status: what is complained of is counted from call to call.
+
+    Args:
+        statistics: of its messages.
+        subscription: where they come from.
+        timeout_ms: silence after which the stream counts as lost.
+        problem: what the node found wrong with the stream.
+    """
+    complaint = subscription.complaint()
+    problem = subscription.problem or statistics.refusal(timeout_ms / 1e3) or problem
+    age_s = statistics.age_s()
     if problem:
         return ERROR, problem
     if age_s is None:
+        publishers = subscription.publishers
         who = f"{publishers} publishers, but no message" if publishers else "nobody publishes"
-        return STALE, f"{who} on {topic}"
+        return STALE, f"{who} on {subscription.topic}"
     if age_s * 1e3 > timeout_ms:
-        return STALE, f"silent for {age_s:.1f} s: {topic}"
-    return OK, ""
+        return STALE, f"{SILENT} {age_s:.1f} s: {subscription.topic}"
+    return (WARN, complaint) if complaint else (OK, "")
+
+
+class Announcer:
+    """Brings what diagnostics complain of to the log: once when it begins, again after a minute, and its end.
+
+    Args:
+        logger: of the node.
+        clock: steady seconds.
+    """
+
+    def __init__(self, logger: RcutilsLogger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._logger = logger
+        self._clock = clock
+        self._told: dict[str, tuple[str, float]] = {}
+
+    def say(self, part: DiagnosticStatus) -> None:
+        """Logs the status if it is worth a line: an error, or a warning or silence of an input."""
+        told, told_s = self._told.get(part.name, ("", -math.inf))
+        now_s = self._clock()
+        silent = part.level == STALE and part.message.startswith(SILENT)
+        if part.level == ERROR or (part.name in INPUTS and (part.level == WARN or silent)):
+            kind = re.sub(r"[0-9.]+", "", part.message)  # the same complaint, whatever its figures are by now
+            if now_s - told_s >= (_REMIND_S if kind == told else _PAUSE_S):
+                (self._logger.error if part.level == ERROR else self._logger.warning)(f"{part.name}: {part.message}")
+                self._told[part.name] = (kind, now_s)
+        elif part.level == OK and told and now_s - told_s >= _PAUSE_S:
+            self._logger.info(f"{part.name}: well again")
+            self._told[part.name] = ("", now_s)
 
 
 class DiagnosticsPublisher:
@@ -120,6 +189,7 @@ class DiagnosticsPublisher:
     def __init__(self, node: Node, collect: Callable[[], list[DiagnosticStatus]]) -> None:
         self._node = node
         self._collect = collect
+        self._announcer = Announcer(node.get_logger())
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._timer = node.create_timer(PERIOD_S, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -128,6 +198,7 @@ class DiagnosticsPublisher:
         message = DiagnosticArray()
         message.header.stamp = self._node.get_clock().now().to_msg()
         for part in self._collect():
+            self._announcer.say(part)
             part.name = f"{self._node.get_fully_qualified_name().lstrip('/')}: {part.name}"
             part.hardware_id = "halsie_ros"
             message.status.append(part)

@@ -58,7 +58,7 @@ class EventInput:
         try:
             batch = self._decoder.push(payload)
         except CodecError as error:
-            self.statistics.drop("bad_event_message")
+            self.statistics.refuse("bad_event_message", error)
             self._node.get_logger().warning(f"{self._subscription.topic}: {error}", throttle_duration_sec=5.0)
             return
         events, last_us, jump = self._clock.localize(batch)
@@ -81,8 +81,7 @@ class EventInput:
         messages = ("bad_event_message", "lost_event_message")
         height, width = self.size or (0, 0)
         values = {
-            "topic": self._subscription.topic,
-            "type": self._subscription.type_name or "",
+            **self._subscription.values(),
             "encoding": self._encoding,
             "width": width,
             "height": height,
@@ -95,10 +94,7 @@ class EventInput:
             **{name: causes[name] for name in sorted(causes) if name not in messages},
             **extra,
         }
-        problem = self._subscription.problem or problem
-        level, message = diagnostics.stream_level(
-            problem, self.statistics.age_s(), timeout_ms, self._subscription.topic, self._subscription.publishers
-        )
+        level, message = diagnostics.stream_level(self.statistics, self._subscription, timeout_ms, problem)
         if level == diagnostics.OK and new:
             level, message = diagnostics.WARN, ", ".join(f"{number} {cause}" for cause, number in sorted(new.items()))
         message = message or f"{event_rate / 1e6:.3f} Mevents/s from {width}x{height}"

@@ -108,7 +108,7 @@ class SegmentationStream:
             except HalsieError as error:
                 self._bad_image(error)
                 return
-        self._frames.count()
+        self._frames.count(accepted=False)
         with self._worker.changed:
             self._synchronizer.push_frame(message, stamp_to_ns(message.header.stamp), time.monotonic())
             self._worker.changed.notify()
@@ -128,6 +128,7 @@ class SegmentationStream:
             except HalsieError as error:
                 self._bad_image(error)
                 return
+            self._frames.accept()
             self._frame_id, self._newest_image = choice.frame.header.frame_id, image
         with self._worker.changed:
             step = self._synchronizer.cut(choice, time.monotonic())
@@ -161,7 +162,7 @@ class SegmentationStream:
         self._steps.latency((time.monotonic() - step.received_s) * 1e3)
 
     def _bad_image(self, error: HalsieError) -> None:
-        self._frames.drop("bad_image")
+        self._frames.refuse("bad_image", error)
         self._logger.warning(f"{self._images.topic}: {error}", throttle_duration_sec=5.0)
 
     # Diagnostics
@@ -185,8 +186,7 @@ class SegmentationStream:
         images = self._images
         height, width = self._engine.image_size or (0, 0)
         values = {
-            "topic": images.topic,
-            "type": images.type_name or "",
+            **images.values(),
             "width": width,
             "height": height,
             "messages": self._frames.total,
@@ -195,9 +195,7 @@ class SegmentationStream:
             **{f"dropped_{cause}": counts[cause] for cause in ("superseded", "duplicate_frame")},
             "late_frame": counts["late_frame"],
         }
-        level, message = diagnostics.stream_level(
-            images.problem, self._frames.age_s(), self._settings["timeout_ms"], images.topic, images.publishers
-        )
+        level, message = diagnostics.stream_level(self._frames, images, self._settings["timeout_ms"])
         return diagnostics.status(level, "image", message or f"{width}x{height}", values)
 
     def _segmentation_status(self, counts: Counter[str]) -> DiagnosticStatus:

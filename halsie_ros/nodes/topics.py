@@ -18,6 +18,9 @@ _POLL_S = 0.05  # until the first publisher, so that little of its stream is mis
 _WATCH_S = 1.0  # afterwards, for a publisher of another type
 _LONELY_S = 5.0  # without a publisher, before it is said
 _REPEAT_S = 60.0
+_LOSSES = 0.1  # share of lost messages that is complained of
+_TOO_SLOW = "this machine is too busy for it"
+_TOO_LARGE = "publish it reliable, or give its publisher config/fastdds.xml too (README, Drivers)"
 _PACKAGES = {"dvs_msgs": None, "prophesee_event_msgs": None}  # no apt package: built from interfaces/
 
 
@@ -76,6 +79,8 @@ class DiscoveredSubscription:
         self.type_name: str | None = None
         self.problem = ""
         self.lost = 0
+        self._heard = 0
+        self._told = (0, 0)
         self._timer = node.create_timer(_POLL_S, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._look()
 
@@ -88,6 +93,21 @@ class DiscoveredSubscription:
     def reliable(self) -> bool:
         """Whether what is lost on the way is sent again."""
         return self._qos.reliability == ReliabilityPolicy.RELIABLE
+
+    def values(self) -> dict[str, object]:
+        """What diagnostics tell of it."""
+        values = {"topic": self.topic, "type": self.type_name or "", "publishers": self.publishers}
+        return values | {"reliable": self.reliable, "lost_on_the_way": self.lost}
+
+    def complaint(self) -> str:
+        """What is wrong with the messages' way here since the last call, in one line; empty when all is well."""
+        heard, lost = self._heard - self._told[0], self.lost - self._told[1]
+        self._told = (self._heard, self.lost)
+        if lost > _LOSSES * (heard + lost):
+            cause = _TOO_SLOW if self.reliable else _TOO_LARGE
+            return f"{lost} of {heard + lost} messages were lost on their way: {self.topic}: {cause}"
+        publishers = self.publishers
+        return f"{publishers} publishers on {self.topic}: stop all but one" if publishers > 1 else ""
 
     def stop(self) -> None:
         """Ends the subscription."""
@@ -152,7 +172,7 @@ class DiscoveredSubscription:
             return self._node.create_subscription(
                 cls,
                 self.topic,
-                lambda message: self._callback(type_name, message),
+                lambda message: self._take(type_name, message),
                 qos,
                 raw=self._raw,
                 event_callbacks=callbacks,
@@ -164,6 +184,10 @@ class DiscoveredSubscription:
             self._subscription = subscribe(None)
         self._timer.timer_period_ns = int(_WATCH_S * 1e9)
         self.type_name, self._qos = type_name, qos
+
+    def _take(self, type_name: str, message: Any) -> None:
+        self._heard += 1
+        self._callback(type_name, message)
 
     def _count_lost(self, event: Any) -> None:
         self.lost += event.total_count_change
