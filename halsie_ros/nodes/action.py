@@ -37,8 +37,8 @@ class ActionNode(ManagedNode):
     _pipeline: ActionPipeline
     _output: ActionOutput
 
-    def __init__(self) -> None:
-        super().__init__("action", PARAMETERS)
+    def __init__(self, *, hold: bool = False) -> None:
+        super().__init__("action", PARAMETERS, hold=hold)
 
     def load(self) -> ActionOutput:
         """Loads the model and makes the output topics."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
@@ -63,6 +64,7 @@ class ActionStream:
         self._subscription = DiscoveredSubscription(
             node, "packets", PACKET_TYPES, qos.PACKETS_DEPTH, self._receive, raw=True
         )
+        self.topics: Sequence[str] = (self._subscription.topic,)
         self._worker.start()
 
     def stop(self) -> None:

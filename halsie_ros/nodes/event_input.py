@@ -48,6 +48,11 @@ class EventInput:
             node, "events", MESSAGE_TYPES, qos.EVENTS_DEPTH, self._take, raw=True
         )
 
+    @property
+    def topic(self) -> str:
+        """Full name of the topic."""
+        return self._subscription.topic
+
     def stop(self) -> None:
         """Ends the subscription."""
         self._subscription.stop()

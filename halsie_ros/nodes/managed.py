@@ -17,6 +17,7 @@ from rclpy.subscription import Subscription
 from halsie_ros.errors import HalsieError
 from halsie_ros.inference.cards import ModelCard
 from halsie_ros.nodes import diagnostics
+from halsie_ros.nodes.compilation import telling_compilation
 from halsie_ros.nodes.diagnostics import DiagnosticsPublisher
 from halsie_ros.nodes.parameters import Parameter, Parameters
 
@@ -34,7 +35,13 @@ class Output(Protocol):
 
 
 class Stream(Protocol):
-    """What runs while a node is active."""
+    """What runs while a node is active.
+
+    Attributes:
+        topics: what it hears, by full name.
+    """
+
+    topics: Sequence[str]
 
     def retime(self) -> None: ...
 
@@ -49,12 +56,13 @@ class ManagedNode(LifecycleNode):
     Args:
         name: of the node.
         parameters: besides `autostart`.
+        hold: with `autostart`, configure only; `begin` does the rest.
 
     Raises:
         HalsieError: with `autostart`, when parameters, model or message packages do not serve.
     """
 
-    def __init__(self, name: str, parameters: Sequence[Parameter]) -> None:
+    def __init__(self, name: str, parameters: Sequence[Parameter], *, hold: bool = False) -> None:
         super().__init__(name)
         self._survive_wrong_transitions()
         self._error: HalsieError | None = None
@@ -62,11 +70,18 @@ class ManagedNode(LifecycleNode):
         self._stream: Stream | None = None
         self._diagnostics: DiagnosticsPublisher | None = None
         self.settings = Parameters(self, (AUTOSTART, *parameters), changed=self._retime, check=self.check_settings)
-        if self.settings["autostart"]:
-            for trigger in (self.trigger_configure, self.trigger_activate):
-                if trigger() != TransitionCallbackReturn.SUCCESS:
-                    self.destroy_node()
-                    raise self._error or HalsieError(f"{name} could not be started: see the lines above")
+        self._begin(self.trigger_configure)
+        if not hold:
+            self.begin()
+
+    def begin(self) -> None:
+        """Activates the node, with `autostart`; raises HalsieError where it cannot."""
+        self._begin(self.trigger_activate)
+
+    def _begin(self, trigger: Callable[[], TransitionCallbackReturn]) -> None:
+        if self.settings["autostart"] and trigger() != TransitionCallbackReturn.SUCCESS:
+            self.destroy_node()
+            raise self._error or HalsieError(f"{self.get_name()} could not be started: see the lines above")
 
     # What a node adds
 
@@ -139,7 +154,8 @@ class ManagedNode(LifecycleNode):
         service.callback = answer
 
     def _configure(self) -> None:
-        self._output = self.load()
+        with telling_compilation(self.get_logger()):
+            self._output = self.load()
         self._diagnostics = DiagnosticsPublisher(self, self._statuses)
 
     def _activate(self, state: LifecycleState) -> None:
@@ -147,6 +163,7 @@ class ManagedNode(LifecycleNode):
         if self._output is not None:
             self._output.publish_labels()
         self._stream = self.start_stream()
+        self.get_logger().info(f"active, waiting for {' and '.join(self._stream.topics)}")
 
     def _attempt(self, what: str, state: LifecycleState, step: Callable[[], None]) -> TransitionCallbackReturn:
         """A step of the lifecycle that says why it failed, and then leaves nothing behind.

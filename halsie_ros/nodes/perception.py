@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from rclpy.node import Node
 
@@ -11,12 +12,18 @@ from halsie_ros.nodes.runtime import spin_node
 from halsie_ros.nodes.segmentation import SegmentationNode
 
 
-def create() -> list[Node]:
-    """The two nodes; neither is left behind when the other cannot start."""
-    nodes: list[Node] = []
+def create() -> Sequence[Node]:
+    """The two nodes; neither is left behind when the other cannot start.
+
+    Both are configured before either is activated: they share a thread for callbacks, and what one loads or compiles
+    would keep the other from its messages.
+    """
+    nodes: list[SegmentationNode | ActionNode] = []
     try:
         for make in (SegmentationNode, ActionNode):
-            nodes.append(make())
+            nodes.append(make(hold=True))
+        for node in nodes:
+            node.begin()
     except BaseException:
         for node in nodes:
             node.destroy_node()

@@ -20,21 +20,20 @@ from rclpy.signals import SignalHandlerOptions
 
 from halsie_ros.errors import HalsieError, ParameterError
 
+_POLL_S = 0.02
+_PATIENCE_S = 1.0
+"""What a start may still take after a signal; launch sends the next one after five seconds."""
 _PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 
 
 class _Stop:
-    """Turns SIGINT and SIGTERM into one event; the first one also interrupts a start that is still under way."""
+    """Turns SIGINT and SIGTERM into one event. It raises nothing: it may be called inside a foreign callback."""
 
     def __init__(self) -> None:
         self.event = threading.Event()
-        self.starting = True
 
     def __call__(self, number: int, frame: object) -> None:
-        first = not self.event.is_set()
         self.event.set()
-        if first and self.starting:
-            raise KeyboardInterrupt
 
     def listen(self) -> None:
         """Takes over both signals for the rest of the process."""
@@ -45,6 +44,38 @@ class _Stop:
         """A signal that comes again must not kill the interpreter while it winds up (it restores the defaults)."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+class _Start:
+    """Makes the nodes on a thread of its own: it may load and compile for long, and a signal must end it all the same.
+
+    Attributes:
+        nodes: what was made.
+        error: why nothing was.
+    """
+
+    def __init__(self, create: Callable[[], Node | Sequence[Node]]) -> None:
+        self.nodes: list[Node] = []
+        self.error: BaseException | None = None
+        self._create = create
+        self._done = threading.Event()
+        threading.Thread(target=self._run, name="start", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            created = self._create()
+            self.nodes = [created] if isinstance(created, Node) else list(created)
+        except BaseException as error:
+            self.error = error
+        finally:
+            self._done.set()
+
+    def wait(self, stop: threading.Event) -> bool:
+        """Waits for the end of the start; False where a signal came and the start goes on and on."""
+        while not self._done.wait(_POLL_S):
+            if stop.is_set():
+                return self._done.wait(_PATIENCE_S)
+        return True
 
 
 def share_path(relative: str) -> Path | None:
@@ -87,14 +118,17 @@ def spin_node(
         stop.listen()
         use_fastdds_profile()
         _init(arguments)
-        created = create()
-        nodes = [created] if isinstance(created, Node) else list(created)
+        start = _Start(create)
+        if not start.wait(stop.event):
+            os._exit(0)  # in the middle of a compilation, say; no node has been heard of yet
+        if start.error is not None:
+            raise start.error
+        nodes = start.nodes
         executor = SingleThreadedExecutor()
         for node in nodes:
             executor.add_node(node)
         failures: list[BaseException] = []
         thread = threading.Thread(target=_spin, args=(executor, stop.event, failures), name="callbacks", daemon=True)
-        stop.starting = False
         thread.start()
         stop.event.wait()
         if failures:
@@ -103,9 +137,6 @@ def spin_node(
     except HalsieError as error:
         print(f"{name or Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
         code = 1
-    except KeyboardInterrupt:
-        pass
-    stop.starting = False
     stop.event.set()
     stop.ignore()
     if executor is not None:

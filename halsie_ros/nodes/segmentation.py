@@ -54,8 +54,8 @@ class SegmentationNode(ManagedNode):
     _alignment: Alignment
     _output: SegmentationOutput
 
-    def __init__(self) -> None:
-        super().__init__("segmentation", PARAMETERS)
+    def __init__(self, *, hold: bool = False) -> None:
+        super().__init__("segmentation", PARAMETERS, hold=hold)
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:
         """Refuses times that contradict each other."""

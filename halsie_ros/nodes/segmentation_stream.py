@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,7 @@ class SegmentationStream:
             node, "image", (_RAW, _COMPRESSED), qos.IMAGE_DEPTH, self._take_image, raw=False
         )
         self._events = EventInput(node, self._take_events)
+        self.topics: Sequence[str] = (self._images.topic, self._events.topic)
         self._calibrations = [CalibrationInput(node, name, alignment) for name in alignment.needs]
         self._worker.start()
 

@@ -129,7 +129,7 @@ class Probe:
     def publisher(self, message_type: type, topic: str, depth: int = 1000):
         """A reliable publisher that somebody listens to."""
         made = self.node.create_publisher(message_type, topic, depth)
-        self.spin_until(made.get_subscription_count)
+        self.spin_until(made.get_subscription_count, 120.0)  # the first start on a machine compiles kernels
         return made
 
     def close(self) -> None:

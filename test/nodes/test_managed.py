@@ -26,6 +26,8 @@ class Output:
 
 
 class Stream:
+    topics = ("/in",)
+
     def __init__(self, node):
         self.node = node
         self.subscription = node.create_subscription(String, "in", lambda message: None, 1)
@@ -49,9 +51,8 @@ class Eye(ManagedNode):
     failing = ""
     error: Exception = HalsieError("model x cannot be read: get it again")
 
-    def __init__(self, context):
+    def __init__(self):
         self.loaded = False
-        self.context_ = context
         super().__init__("eye", ())
 
     def fail(self, part):
@@ -84,7 +85,7 @@ def manager(monkeypatch):
 
 class Manager:
     def __init__(self):
-        self.eye = Eye(None)
+        self.eye = Eye()
         self.node = Node("manager", start_parameter_services=False)
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.eye)

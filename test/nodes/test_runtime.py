@@ -1,3 +1,4 @@
+import os
 import signal
 import textwrap
 
@@ -92,3 +93,35 @@ def test_a_profile_of_the_user_is_left_alone(monkeypatch, name):
     runtime.use_fastdds_profile()
     assert [runtime.os.environ.get(v) for v in runtime._PROFILE_VARIABLES].count("/mine.xml") == 1
     assert sum(v in runtime.os.environ for v in runtime._PROFILE_VARIABLES) == 1
+
+
+def test_a_signal_while_kernels_are_compiled_ends_the_start_without_a_traceback(start, tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    process = start("-m", "halsie_ros.nodes.segmentation")
+    process.wait_for("compiling kernels", 60.0)
+    assert process.stop(signal.SIGINT, 2) == 0
+    assert len(process.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_the_imports_ends_the_process_without_a_traceback(start, tmp_path, monkeypatch, number):
+    slow = "import sys\nprint('importing', flush=True)\nimport time\ntime.sleep(30)\n"
+    (tmp_path / "av.py").write_text(slow)  # what the node needs, and takes its time
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    process = start("-m", "halsie_ros.nodes.action")
+    process.wait_for("importing")
+    assert process.stop(number, 2) == 0
+    assert process.output == "importing\n"
+
+
+def test_an_old_ros_is_one_clear_line(start, tmp_path, monkeypatch):
+    (tmp_path / "rclpy").mkdir()
+    (tmp_path / "rclpy" / "__init__.py").write_text("")  # without event_handler, as Humble's
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("ROS_DISTRO", "humble")
+    process = start("-m", "halsie_ros.nodes.segmentation")
+    assert process.wait() == 1
+    assert process.output == (
+        "halsie_ros: ROS 2 humble is too old for the nodes: source Jazzy or Kilted, "
+        "or run ./halsie in a shell where no ROS is sourced\n"
+    )
