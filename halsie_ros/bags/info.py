@@ -8,29 +8,34 @@ from typing import Any
 
 import numpy as np
 
-from halsie_ros.bags.reader import BagReader, open_bag
+from halsie_ros.bags.reader import BagReader, TopicInfo, open_bag
 from halsie_ros.errors import CodecError
-from halsie_ros.events.messages import MESSAGE_TYPES, EventBatch, EventTopicDecoder
+from halsie_ros.events.messages import EventBatch, EventTopicDecoder
 
 GAP_NS = 100_000_000
 """Silence between two messages that is reported as a gap."""
 
 
-def describe(path: str | Path) -> dict[str, Any]:
+def describe(path: str | Path, *, partial: bool = False) -> dict[str, Any]:
     """The content of `halsie bag info`: the bag, and ``topics`` by name. Reads every event message.
+
+    With `partial` cut files are read up to the cut; ``cut`` then has one line for each.
 
     A topic's ``rate_hz`` is over its own span, from its first message to its last: one that began late or ended early
     is as fast as it was while it lasted.
     """
-    with open_bag(path) as bag:
+    with open_bag(path, partial=partial) as bag:
         topics: dict[str, Any] = {}
+        events = bag.event_topics()
         duration_s = (bag.end_ns - bag.start_ns) / 1e9
         for name, topic in sorted(bag.topics.items()):
             first_ns, last_ns = bag.span_ns(name)
             rate = (topic.count - 1) / ((last_ns - first_ns) / 1e9) if last_ns > first_ns else 0.0
             topics[name] = {"type": topic.type, "messages": topic.count, "rate_hz": rate}
-            if topic.type in MESSAGE_TYPES:
+            if name in events:
                 topics[name] |= _EventSummary(bag, name).values()
+            elif topic.type.rpartition("/")[2].startswith("Event"):
+                topics[name]["not_read"] = _why_not(topic)
         return {
             "path": str(path),
             "storage": bag.storage,
@@ -39,8 +44,18 @@ def describe(path: str | Path) -> dict[str, Any]:
             "end_ns": bag.end_ns,
             "messages": bag.count,
             "metadata": bag.custom_data,
+            "cut": list(bag.cut),
             "topics": topics,
         }
+
+
+def _why_not(topic: TopicInfo) -> str:
+    """Why a topic that is called events is not read as such."""
+    try:
+        EventTopicDecoder(topic.type, serialization=topic.serialization, definition=topic.definition)
+    except CodecError as error:
+        return str(error)
+    return ""
 
 
 class _EventSummary:
@@ -107,8 +122,11 @@ def as_text(content: dict[str, Any]) -> str:
     """The content for people."""
     lines = [f"{content['path']}  {content['storage']}  {content['duration_s']:.3f} s  {content['messages']} messages"]
     lines += [f"  {key}: {value}" for key, value in content["metadata"].items()]
+    lines += [f"  {line}" for line in content["cut"]]
     for name, topic in content["topics"].items():
         lines.append(f"{name}  {topic['type']}  {topic['messages']} messages, {topic['rate_hz']:.1f} Hz")
+        if topic.get("not_read"):
+            lines.append(f"    not read as events: {topic['not_read']}")
         if "on" not in topic:
             continue
         lines.append(

@@ -9,11 +9,14 @@ from typing import Any
 
 import yaml
 
+from halsie_ros.bags.storage import OfferedQos, parse_qos
 from halsie_ros.errors import BagError
 
 NEWEST_VERSION = 9
 """Of the metadata, the one that Jazzy and Kilted write."""
 _SUFFIXES = {"mcap": ".mcap", "sqlite3": ".db3"}
+COMPRESSED = (".zstd", ".zst")
+"""Endings of files that a recorder compressed as a whole."""
 
 
 @dataclass(frozen=True)
@@ -22,20 +25,28 @@ class BagMetadata:
 
     Attributes:
         storage: "mcap" or "sqlite3".
-        storage_is_named: False for tools that leave storage_identifier empty, which rosbags refuses.
         files: the storage files, all there.
         custom_data: key-value pairs.
+        counts: messages by topic.
+        qos: profiles by topic, none where nothing is said that can be read.
     """
 
     storage: str
-    storage_is_named: bool
     files: tuple[Path, ...]
     custom_data: dict[str, str]
+    counts: dict[str, int]
+    qos: dict[str, tuple[OfferedQos, ...]]
+
+
+def storage_kind(file: Path) -> str:
+    """ "mcap" or "sqlite3" by a file's name, compressed (.zstd) or not; "" where it is neither."""
+    suffix = file.with_suffix("").suffix if file.suffix in COMPRESSED else file.suffix
+    return next((kind for kind, ending in _SUFFIXES.items() if ending == suffix), "")
 
 
 def storage_files(folder: Path) -> list[Path]:
-    """The .mcap and .db3 files of a folder."""
-    return sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES.values() and path.is_file())
+    """The .mcap and .db3 files of a folder, compressed or not."""
+    return sorted(path for path in folder.iterdir() if storage_kind(path) and path.is_file())
 
 
 def read_metadata(folder: Path) -> BagMetadata:
@@ -45,14 +56,6 @@ def read_metadata(folder: Path) -> BagMetadata:
         BagError: it is missing, is no metadata, or does not fit the files beside it; the line says what to do.
     """
     file = folder / "metadata.yaml"
-    if not file.exists():
-        parts = storage_files(folder)
-        if not parts:
-            raise BagError(f"{folder} is no rosbag2 folder: it holds neither metadata.yaml nor an .mcap or .db3 file")
-        raise BagError(
-            f"{folder} has no metadata.yaml (the recording did not end cleanly): run `ros2 bag reindex`, "
-            f"or name the file {parts[0].name} in it"
-        )
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
@@ -66,18 +69,38 @@ def read_metadata(folder: Path) -> BagMetadata:
     counted = sum(topic["message_count"] for topic in information["topics_with_message_count"])
     if counted and not information["message_count"]:
         raise _damaged(folder, f"has message_count = 0, but {counted} messages in its topics")
-    named = information["storage_identifier"]
-    files = tuple(folder / PurePath(name).name for name in information["relative_file_paths"])
+    files = tuple(_file(folder / PurePath(name).name) for name in information["relative_file_paths"])
     missing = [path.name for path in files if not path.is_file()]
     if missing:
         raise BagError(
             f"{folder} lacks {', '.join(missing)}, which its metadata.yaml names: copy the whole folder again"
         )
-    storage = named or next((kind for kind, suffix in _SUFFIXES.items() if files[0].suffix == suffix), "")
+    storage = information["storage_identifier"] or storage_kind(files[0])
     if not storage:
         raise _damaged(folder, f"names no storage_identifier, and {files[0].name} tells none")
+    mode, form = (str(information.get(f"compression_{key}") or "").lower() for key in ("mode", "format"))
+    if mode not in ("", "none", "storage") and form != "zstd":
+        raise BagError(f"{folder} is compressed by {form or 'nothing named'}: unpack it, zstd is the format known here")
     custom = information.get("custom_data") or {}
-    return BagMetadata(storage, bool(named), files, {str(key): str(value) for key, value in custom.items()})
+    topics = information["topics_with_message_count"]
+    return BagMetadata(
+        storage,
+        files,
+        {str(key): str(value) for key, value in custom.items()},
+        {topic["topic_metadata"]["name"]: topic["message_count"] for topic in topics},
+        {
+            topic["topic_metadata"]["name"]: parse_qos(topic["topic_metadata"].get("offered_qos_profiles"))
+            for topic in topics
+        },
+    )
+
+
+def _file(named: Path) -> Path:
+    """The file that is meant, where it was compressed or unpacked since the metadata was written."""
+    others = [named.with_name(named.name + ending) for ending in COMPRESSED]
+    if named.suffix in COMPRESSED:
+        others.append(named.with_suffix(""))
+    return named if named.is_file() else next((other for other in others if other.is_file()), named)
 
 
 def _check(folder: Path, information: dict[str, Any]) -> None:

@@ -63,7 +63,7 @@ class Recording:
             images = [name for name in bag.topics_of(IMAGE, COMPRESSED_IMAGE) if name != truth_topic]
             self.image_topic = self._choose(bag, image_topic, images, "images (sensor_msgs/Image or CompressedImage)")
             self.events_topic = self._choose(
-                bag, events_topic, bag.topics_of(*MESSAGE_TYPES), f"events ({', '.join(MESSAGE_TYPES)})"
+                bag, events_topic, bag.event_topics(), f"events ({', '.join(MESSAGE_TYPES)})"
             )
 
     def _read_actions(self, bag: BagReader) -> list[tuple[int, str]]:

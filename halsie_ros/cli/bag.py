@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_json_argument(sub)
     info = actions.add_parser("info", help="topics, rates and what the events of a bag say")
     info.add_argument("bag", type=Path)
+    info.add_argument("--partial", action="store_true", help="read cut files up to the cut")
     add_json_argument(info)
     replay = actions.add_parser("replay", help="publish a bag's messages as they were recorded")
     replay.add_argument("bag", type=Path)
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     replay.add_argument("--wait", default="", metavar="TOPIC,…", help="start when each of these has a subscriber")
     replay.add_argument("--timeout", type=float, default=30.0, metavar="S", help="how long --wait waits")
     replay.add_argument("--sent", default="", metavar="FILE", help="write when each image was sent, as JSON")
+    replay.add_argument("--partial", action="store_true", help="replay a cut bag up to the cut")
     add_json_argument(replay)
 
 
@@ -39,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "info":
         from halsie_ros.bags.info import as_text, describe
 
-        content = describe(args.bag)
+        content = describe(args.bag, partial=args.partial)
         if args.json != "-":
             print(as_text(content))
         write_json(args.json, content)
@@ -61,7 +63,9 @@ def _replay(args: argparse.Namespace) -> int:
         from halsie_ros.nodes.replay import ReplayOptions, replay
     except ImportError as error:
         raise HalsieError(f"replaying needs ROS 2 ({error}): source a ROS install, or use ./halsie") from error
-    options = ReplayOptions(args.bag, args.rate, args.loop, args.clock, args.wait, args.timeout, args.sent)
+    options = ReplayOptions(
+        args.bag, args.rate, args.loop, args.clock, args.wait, args.timeout, args.sent, args.partial
+    )
     code, result = replay(options, "halsie bag")
     if args.json != "-" and result.get("published"):
         end = "" if result["complete"] else ", stopped before its end"

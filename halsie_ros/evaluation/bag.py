@@ -21,7 +21,7 @@ from halsie_ros.evaluation.degradations import Degradation
 from halsie_ros.evaluation.pairing import Pairing, class_set_of_info
 from halsie_ros.evaluation.result import Judge, Recorder, class_set_of, usable_inputs
 from halsie_ros.events.clock import SensorClock
-from halsie_ros.events.messages import MESSAGE_TYPES, EventTopicDecoder
+from halsie_ros.events.messages import EventTopicDecoder
 from halsie_ros.events.windows import EventRing
 from halsie_ros.geometry.registration import Registration
 from halsie_ros.pictures.image_message import ImageConverter
@@ -111,7 +111,7 @@ class _Run:
             masks = ", ".join(bag.topics_of(IMAGE)) or "none"
             raise BagError(f"{bag.path} has no topic {ground_truth}: name one by --gt; image topics are {masks}")
         images = [name for name in bag.topics_of(IMAGE, COMPRESSED_IMAGE) if not _is_extra(name, ground_truth)]
-        events = bag.topics_of(*MESSAGE_TYPES)
+        events = bag.event_topics()
         if not images and ground_truth in bag.topics_of(IMAGE, COMPRESSED_IMAGE):
             raise BagError(
                 f"{bag.path}: beside the labels on {ground_truth} there is no camera topic (labels, depth and masks do "

@@ -43,6 +43,7 @@ PARAMETERS = (
         "timeout_s", 30.0, "How long to wait for the subscribers.", low=0.0, high=LONGEST_TIMEOUT_S, read_only=True
     ),
     Parameter("sent", "", "File for the sending time of each image, as JSON.", read_only=True),
+    Parameter("partial", False, "Replay a cut bag up to the cut.", read_only=True),
 )
 _CLOCK_PERIOD_NS = 10_000_000
 _DRAIN_S = 2.0
@@ -69,6 +70,7 @@ class ReplayOptions:
     wait: str = ""
     timeout_s: float = 30.0
     sent: str = ""
+    partial: bool = False
 
     def __post_init__(self) -> None:
         if not SLOWEST <= self.rate <= FASTEST:
@@ -101,7 +103,9 @@ class Replay(Node):
         self.failure: Exception | None = None
         self._sent_ns: dict[int, int] = {}
         self._stop = threading.Event()
-        self._bag = open_bag(options.bag)
+        self._bag = open_bag(options.bag, partial=options.partial)
+        for line in self._bag.cut:
+            self.get_logger().warning(line)
         self._outlets = self._advertise(self._bag)
         self._clock_publisher = self.create_publisher(Clock, "/clock", 10) if options.clock else None
         self._thread = threading.Thread(target=self._run, name="replay", daemon=True)
@@ -142,6 +146,8 @@ class Replay(Node):
             return None, "the clock is made here (--clock)"
         if not _TYPE_NAME.fullmatch(topic.type):  # never import what a damaged bag names
             return None, f"{topic.type!r} is no message type"
+        if topic.serialization != "cdr":
+            return None, f"it is serialized as {topic.serialization!r}, ROS 2 takes cdr"
         cls = message_class(topic.type)
         if cls is None:
             return None, missing_type(topic.type)
@@ -243,8 +249,8 @@ class Replay(Node):
 def _profile(topic: TopicInfo) -> QoSProfile:
     """The recorded profile; a deeper queue where the bag does not say (several recordings say "unknown")."""
     recorded = topic.qos[0] if topic.qos else None
-    best_effort = recorded is not None and recorded.reliability.name == "BEST_EFFORT"
-    latched = recorded is not None and recorded.durability.name == "TRANSIENT_LOCAL"
+    best_effort = recorded is not None and recorded.reliability == "best_effort"
+    latched = recorded is not None and recorded.durability == "transient_local"
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=min(max(recorded.depth if recorded is not None else 0, 10 if latched else 1000), _DEEPEST),

@@ -108,25 +108,32 @@ def test_the_remedy_works_the_storage_file_alone_is_read(bag):
     assert content["messages"] == 2 * COUNT and content["topics"]["/image"]["messages"] == COUNT
 
 
-def test_an_empty_storage_identifier_is_found_by_the_file_and_refused_for_several(bag):
+def test_an_empty_storage_identifier_is_found_by_the_files(bag):
     metadata = bag / "metadata.yaml"
     for empty in (None, ""):
         metadata.write_text(edited(metadata.read_text(), "storage_identifier", value=empty))
         assert describe(bag)["storage"] == "mcap"
     shutil.copy(storage_file(bag), bag / "second.mcap")
     metadata.write_text(edited(metadata.read_text(), "relative_file_paths", value=["bag.mcap", "second.mcap"]))
-    with pytest.raises(BagError, match="leaves storage_identifier empty: write mcap there"):
-        open_bag(bag)
+    content = edited(metadata.read_text(), "topics_with_message_count", value=[])
+    metadata.write_text(content)
+    with open_bag(bag) as opened:
+        assert opened.storage == "mcap" and len(list(opened.messages())) == 4 * COUNT
 
 
-def test_metadata_that_does_not_fit_the_file_is_no_shorter_bag(bag):
+def test_a_quality_of_service_that_was_edited_in_the_metadata_is_the_bags(bag):
     metadata = bag / "metadata.yaml"
-    metadata.write_text(metadata.read_text().replace("depth: 1000", "depth: 7"))  # rosbags then finds no message
-    with (
-        pytest.raises(BagError, match=r"gave 0 of the 40 messages .*where metadata.yaml was edited"),
-        open_bag(bag) as b,
-    ):
-        list(b.messages(["/image"]))
+    metadata.write_text(metadata.read_text().replace("depth: 1000", "depth: 7"))
+    with open_bag(bag) as b:
+        assert len(list(b.messages(["/image"]))) == COUNT
+        assert b.topics["/image"].qos[0].depth == 7
+
+
+def test_fewer_messages_than_the_metadata_promises_is_damage(bag):
+    metadata = bag / "metadata.yaml"
+    metadata.write_text(edited(metadata.read_text(), "topics_with_message_count", 0, "message_count", value=COUNT + 1))
+    with pytest.raises(BagError, match=r"/image has 40 of the 41 messages that metadata.yaml promises"):
+        open_bag(bag)
 
 
 def test_a_hole_in_the_file_is_no_shorter_bag(tmp_path):
