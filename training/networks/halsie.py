@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.networks.layers import ConvNorm, MobileStages, mixing
+from training.networks.layers import ConvNorm, DeeperStages, MobileStages, mixing
 from training.networks.neurons import LIF, LeakyUnits, full_precision, join, split
 
 EVENT_LAYERS = ("quarter", "eighth", "sixteenth")
@@ -33,6 +33,8 @@ class StreamConfig:
         event_channels: channels of the spiking layers at strides 4, 8 and 16.
         memory: channels of the memory at stride 8; as many fused channels are not remembered.
         deep: channels at strides 16 and 32.
+        deeper: True lets the frame branch see by MobileNetV2's 64- and 96-channel stages as well, and takes fine edges
+            from its 16-channel stage.
         unrolled: True is the paper's own shape in its place (ablation), see `unrolled`; of the above only classes and
             bins apply to it.
     """
@@ -44,6 +46,7 @@ class StreamConfig:
     event_channels: tuple[int, int, int] = (16, 32, 64)
     memory: int = 32
     deep: tuple[int, int] = (96, 192)
+    deeper: bool = False
     unrolled: bool = False
 
 
@@ -83,7 +86,7 @@ class FrameBranch(nn.Module):
 
     quarter_channels = 16
 
-    def __init__(self, outputs: int, deep: tuple[int, int], mixer: bool) -> None:
+    def __init__(self, outputs: int, deep: tuple[int, int], mixer: bool, deeper: bool = False) -> None:
         super().__init__()
         self.things = MobileStages()
         eighth, sixteenth = self.things.channels
@@ -93,12 +96,24 @@ class FrameBranch(nn.Module):
         self.context = DeepMixers(deep, mixer, 2)
         self.narrow = ConvNorm(deep[0], 64)
         self.out = ConvNorm(32 + eighth + 64, outputs, act="none")
+        self.deeper, self.fine, self.deepest = None, None, None
+        if deeper:
+            self.deeper = DeeperStages()
+            self.fine = ConvNorm(16, self.quarter_channels, act="none")
+            self.deepest = ConvNorm(DeeperStages.channels, deep[1], act="none")
+            for added in (self.fine, self.deepest):  # a network that is grown begins as what it was
+                nn.init.zeros_(added.norm.weight)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """``(N, 3, H, W)`` to ``(N, 16, H/4, W/4)`` and ``(N, outputs, H/8, W/8)``."""
         quarter = self.edges(image)
-        eighth, sixteenth = self.things(F.avg_pool2d(image, 2))
-        deep = self.narrow(self.context(self.wide(sixteenth)))
+        fine = self.things.fine(F.avg_pool2d(image, 2))
+        eighth, sixteenth = self.things.after(fine)
+        deepest = None
+        if self.deeper is not None:
+            quarter = F.relu(quarter + self.fine(fine))
+            deepest = self.deepest(self.deeper(sixteenth))
+        deep = self.narrow(self.context(self.wide(sixteenth), deepest))
         return quarter, self.out(torch.cat((self.down(quarter), eighth, twice(deep)), 1))
 
 
@@ -114,10 +129,12 @@ class DeepMixers(nn.Module):
         )
         self.back = ConvNorm(lower, upper, act="none")
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, C, H, W)`` to the same shape; H and W even."""
+    def forward(self, x: Tensor, more: Tensor | None = None) -> Tensor:
+        """``(N, C, H, W)`` to the same shape; H and W even. `more`, ``(N, lower, H/2, W/2)``, is added at stride 32."""
         x = self.upper(x)
-        return F.relu(x + twice(self.back(self.lower(x))))
+        lower = self.lower[0](x)
+        lower = self.lower[1:](lower if more is None else F.relu(lower + more))
+        return F.relu(x + twice(self.back(lower)))
 
 
 class Decoder(nn.Module):
@@ -156,7 +173,7 @@ class HalsieStream(nn.Module):
         self.config = config
         quarter, eighth, sixteenth = config.event_channels
         memory, deep = config.memory, config.deep
-        self.frame_branch = FrameBranch(3 * memory, deep, config.mixer)
+        self.frame_branch = FrameBranch(3 * memory, deep, config.mixer, config.deeper)
         self.event_branch = EventBranch(2 * config.bins, config.event_channels, config.spiking)
         self.flow = nn.Sequential(ConvNorm(quarter + eighth + sixteenth, 32, 3), nn.Conv2d(32, 2, 3, padding=1))
         self.update = nn.Conv2d(memory + eighth, 3 * memory, 1)
@@ -194,12 +211,23 @@ class HalsieStream(nn.Module):
             Scores ``(T*B, classes, H/4, W/4)``, the next state, the spikes per layer ``(T*B, C, H/s, W/s)``, and where
             each cell of the memory came from, ``(T*B, 2, H/8, W/8)``, see :func:`warp`.
         """
-        valid = frame_valid.view(-1, 1, 1, 1)
         spikes, membranes = self.event_branch(events, list(state[:3]), dt_us, steps)
+        return self._fuse(spikes, membranes, frame_valid, features, state[3], steps)
+
+    def _fuse(
+        self,
+        spikes: list[Tensor],
+        membranes: list[Tensor],
+        frame_valid: Tensor,
+        features: tuple[Tensor, Tensor],
+        memory: Tensor | None,
+        steps: int,
+    ) -> tuple[Tensor, tuple[Tensor, ...], list[Tensor], Tensor]:
+        """What :meth:`step` does once the spikes are there."""
+        valid = frame_valid.view(-1, 1, 1, 1)
         quarter, eighth, sixteenth = spikes
         seen = features[1] * valid
         flow = self.displacement(spikes)
-        memory = state[3]
         if memory is None:
             memory = torch.zeros_like(seen[: seen.shape[0] // steps, : self.config.memory])
         fused = []
@@ -231,6 +259,13 @@ class HalsieStream(nn.Module):
         """Clips, for training: frames ``(T, B, 3, H, W)``, events ``(T, B, 2*bins, H, W)``, the rest ``(T, B)``."""
         steps = events.shape[0]
         features = self._features(frames.flatten(0, 1), frame_valid.flatten())
+        if steps == 1 and all(one is None for one in state) and not events.any() and (dt_us == dt_us[0, 0]).all():
+            # pictures alone: what the event branch says of nothing is the same for all of them, and asked once
+            spikes, membranes = self.event_branch(events[0, :1], [None] * 3, dt_us[0, :1], 1)
+            spikes, membranes = (
+                [one.expand(len(frames[0]), -1, -1, -1) for one in many] for many in (spikes, membranes)
+            )
+            return self._fuse(spikes, membranes, frame_valid.flatten(), features, None, 1)
         return self.step(events.flatten(0, 1), dt_us.flatten(), frame_valid.flatten(), features, state, steps)
 
     def _features(self, frames: Tensor, frame_valid: Tensor) -> tuple[Tensor, Tensor]:

@@ -122,7 +122,15 @@ class MobileStages(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """``(N, 3, H, W)`` to ``(N, 24, H/4, W/4)`` and ``(N, 32, H/8, W/8)``."""
-        quarter = self.quarter(image)
+        return self.after(self.fine(image))
+
+    def fine(self, image: Tensor) -> Tensor:
+        """``(N, 3, H, W)`` to ``(N, 16, H/2, W/2)``."""
+        return self.quarter[:2](image)
+
+    def after(self, fine: Tensor) -> tuple[Tensor, Tensor]:
+        """What `forward` gives, from what `fine` gave."""
+        quarter = self.quarter[2:](fine)
         return quarter, self.eighth(quarter)
 
     def load_imagenet(self, path: Path) -> None:
@@ -130,17 +138,41 @@ class MobileStages(nn.Module):
         load_imagenet(self, path)
 
 
-def load_imagenet(stages: nn.Module, path: Path) -> None:
-    """Copies the first stages from a MobileNetV2 checkpoint with torchvision's names (any float type).
+class DeeperStages(nn.Module):
+    """MobileNetV2's 64- and 96-channel stages, which go on from `MobileStages`: stride 16."""
 
-    Both lists name the same layers in the same order, so that tensors pair by position.
+    channels = 96
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            InvertedResidual(32, 64, 2, 6),
+            *(InvertedResidual(64, 64, 1, 6) for _ in range(3)),
+            InvertedResidual(64, 96, 1, 6),
+            *(InvertedResidual(96, 96, 1, 6) for _ in range(2)),
+        )
+
+    def forward(self, eighth: Tensor) -> Tensor:
+        """``(N, 32, H/8, W/8)`` to ``(N, 96, H/16, W/16)``."""
+        return self.layers(eighth)
+
+    def load_imagenet(self, path: Path) -> None:
+        """Starts from a MobileNetV2 checkpoint with torchvision's names."""
+        load_imagenet(self.layers, path, after=len(MobileStages().state_dict()))
+
+
+def load_imagenet(stages: nn.Module, path: Path, after: int = 0) -> None:
+    """Copies stages from a MobileNetV2 checkpoint with torchvision's names (any float type).
+
+    Both lists name the same layers in the same order, so that tensors pair by position, those of the checkpoint from
+    tensor `after` on.
 
     Raises:
         TrainingError: a tensor's shape differs.
     """
     source = torch.load(path, map_location="cpu", weights_only=True)
     ours = stages.state_dict()
-    names = [name for name in source if name.startswith("features.")][: len(ours)]
+    names = [name for name in source if name.startswith("features.")][after : after + len(ours)]
     for mine, theirs in zip(ours, names):
         if ours[mine].shape != source[theirs].shape:
             raise TrainingError(

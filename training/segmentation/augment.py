@@ -21,6 +21,7 @@ from halsie_ros.pictures.srgb import TO_LIGHT, to_codes
 from halsie_ros.segmentation.pipeline import step_count
 from halsie_ros.segmentation.restoration import carry, restore
 from training.core.command import TrainingError
+from training.segmentation.appearance import Appearance
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class AugmentConfig:
         independent_frames: probability that every step of a clip shows another picture, without events: more pictures
             are seen per batch, and frames learn to overrule the memory.
         jitter: spread of a clip's random gamma, brightness and colour (natural logarithm), 0 for none.
+        appearance: probability that a clip looks as another lens, sensor or codec would show it, see `appearance`.
     """
 
     crop: tuple[int, int] = (256, 352)
@@ -58,6 +60,7 @@ class AugmentConfig:
     view_change: float = 0.0
     independent_frames: float = 0.0
     jitter: float = 0.0
+    appearance: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "crop", tuple(self.crop))
@@ -66,7 +69,7 @@ class AugmentConfig:
         if not self.inputs or set(self.inputs) - {"frames", "events"}:
             raise TrainingError(f"augment.inputs is {self.inputs}: give frames, events or both")
         shares = ("only_frames", "only_events", "blackout", "drop", "damage")
-        for name in ("window_split", *shares, "view_change", "independent_frames"):
+        for name in ("window_split", *shares, "view_change", "independent_frames", "appearance"):
             if not 0 <= getattr(self, name) <= 1:
                 raise TrainingError(f"augment.{name} is {getattr(self, name)}: give a probability")
         if self.independent_frames and "frames" not in self.inputs:
@@ -124,6 +127,7 @@ def make_item(
     undamaged = torch.zeros_like(frames) if clean else None
     damage = Damage.random(sample, rng) if rng.random() < config.damage else None
     colours = random_colours(config.jitter, rng) if config.jitter else None
+    look = Appearance.random(rng) if config.appearance and rng.random() < config.appearance else None
     box = seen_box(views, sample.frames.shape[1:3])
     known = None
     for k, ((start, end, index), view) in enumerate(zip(windows, views)):
@@ -149,7 +153,10 @@ def make_item(
         if damage or known.weight < 1:
             image = image.copy()
             image[box] = np.rint(known.image * 255).astype(np.uint8).transpose(1, 2, 0)
-        frames[k] = torch.from_numpy(view.image(image)).permute(2, 0, 1) / 255
+        picture = view.image(image)
+        if look is not None:
+            picture = look.apply(picture, rng)
+        frames[k] = torch.from_numpy(picture).permute(2, 0, 1) / 255
     item = {
         "frames": frames,
         "events": events,

@@ -26,7 +26,8 @@ from training.core.command import TrainingError, command, setting_up
 CLIPS = "[!.]*.npz"
 NOTE = "clips.json"
 NOTED = ("kind", "split", "frames", "labels", "stills")
-"""Fields of `SourceConfig` that the note beside packed clips holds."""
+NOTED_IF_SET = ("dataset", "leave_out", "only", "height")
+"""Fields of `SourceConfig` that the note beside packed clips holds, the second ones where they say something."""
 
 
 class ClipSource(Protocol):
@@ -47,14 +48,22 @@ class SourceConfig:
     """Where clips come from.
 
     Attributes:
-        kind: "camvid", "scene", "dsec", "mvsec" or "ddd17".
+        kind: "camvid", "scene", "dsec", "mvsec" or "ddd17"; "streets": pictures of real streets in DSEC's classes and
+            groups of them (`partial`), of the data set that `dataset` names; or "mix" of several `parts`.
         root: folder of the data set; scenes have none.
         split: of the data set; for scenes "train" or "validation", which are different streets.
         frames: frames per clip.
-        count: clips of a scene source; 0 (all) for the others.
-        labels: folder of pseudo-labels, for MVSEC.
+        count: clips of a scene source; of streets so many, evenly spread; 0 (all) for the others.
+        labels: folder of pseudo-labels, for MVSEC; for streets see `streets.street_pictures`.
         packed: folder of packed clips to read instead, "" for none.
         stills: single pictures without any past: quick to make, for a first stage of training on frames alone.
+        dataset: of streets: "camvid", "idd" or "cityscapes".
+        leave_out: drives of streets to leave out, see `streets.street_pictures`.
+        only: drives of streets to take.
+        times: how often each clip of a part occurs in a pass over a mix.
+        height: rows to which Cityscapes' pictures are shrunk; 0 for none.
+        zoom: factor on the recipe's random zoom, for pictures that are larger or smaller than most.
+        parts: of a mix.
     """
 
     kind: str
@@ -65,17 +74,34 @@ class SourceConfig:
     labels: str = ""
     packed: str = ""
     stills: bool = False
+    dataset: str = ""
+    leave_out: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    times: int = 1
+    height: int = 0
+    zoom: float = 1.0
+    parts: tuple[SourceConfig, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in (*SOURCES, *RECORDINGS):
             raise TrainingError(f"source kind is {self.kind!r}: give one of {', '.join((*SOURCES, *RECORDINGS))}")
+        if (self.kind == "mix") != bool(self.parts) or (self.kind == "mix" and (self.root or self.packed)):
+            raise TrainingError(f"source kind {self.kind}, {len(self.parts)} parts: a mix has parts and nothing else")
+        if (self.kind == "streets") != bool(self.dataset) or self.dataset not in ("", *STREETS):
+            raise TrainingError(
+                f"source kind {self.kind}, dataset {self.dataset!r}: streets have one of {', '.join(STREETS)}"
+            )
+        if self.times < 1 or self.zoom <= 0:
+            raise TrainingError(f"source times {self.times}, zoom {self.zoom}: give at least 1, and more than 0")
+        if self.kind == "mix":
+            return
         if (self.kind == "scene") == bool(self.root):
             raise TrainingError(f"source kind {self.kind} with root {self.root!r}: only data sets have a root")
         if self.frames < 1 or self.count < 0:
             raise TrainingError(f"source frames {self.frames}, count {self.count}: give at least 1 and 0")
         if self.stills and self.frames != 1:
             raise TrainingError(f"source frames {self.frames} of stills: give 1")
-        if self.stills and self.kind != "camvid" and not self.packed:
+        if self.stills and self.kind not in ("camvid", "streets") and not self.packed:
             raise TrainingError(f"source kind {self.kind} has no stills: pack clips and give packed, or use camvid")
 
     def open(self) -> ClipSource:
@@ -118,6 +144,37 @@ class CamVidClips:
             image, label = self._data.image(index), self._data.label(index)
             self._stills[index] = still(self._data.names[index], image, label)
         return self._stills[index]
+
+
+class MixedClips:
+    """Clips of several sources, each as often as its part says."""
+
+    def __init__(self, config: SourceConfig) -> None:
+        self.sources = [part.open() for part in config.parts]
+        self._zooms = [part.zoom for part in config.parts]
+        self._ends = np.cumsum([len(one) * part.times for one, part in zip(self.sources, config.parts)])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def _place(self, index: int) -> tuple[int, int]:
+        """Source and place in it."""
+        part = int(np.searchsorted(self._ends, index, "right"))
+        return part, (index - int(self._ends[part - 1] if part else 0)) % len(self.sources[part])
+
+    def sample(self, index: int, seed: int | None) -> Sample:
+        """See `ClipSource.sample`."""
+        part, place = self._place(index)
+        return self.sources[part].sample(place, seed)
+
+    def still(self, index: int, seed: int) -> Sample:
+        """See `ClipSource.still`."""
+        part, place = self._place(index)
+        return self.sources[part].still(place, seed)
+
+    def zoom(self, index: int) -> float:
+        """Factor on the random zoom of a clip."""
+        return self._zooms[self._place(index)[0]]
 
 
 class PackedClips:
@@ -213,7 +270,18 @@ def _scene(config: SourceConfig) -> ClipSource:
     return SceneClips(config.split, config.count, config.frames)
 
 
+def _streets(config: SourceConfig) -> ClipSource:
+    from training.segmentation.streets import StreetClips, street_pictures
+
+    root, split = Path(config.root), config.split
+    pictures = street_pictures(config.dataset, root, split, config.labels, config.leave_out, config.only, config.height)
+    return StreetClips(pictures, config.frames, config.stills, config.count)
+
+
+STREETS = ("camvid", "idd", "cityscapes")
 SOURCES: dict[str, Callable[[SourceConfig], ClipSource]] = {
+    "mix": MixedClips,
+    "streets": _streets,
     "camvid": CamVidClips,
     "scene": _scene,
 }
@@ -226,14 +294,21 @@ def claim(folder: Path, config: SourceConfig) -> None:
     Raises:
         TrainingError: the folder has clips of something else, which would be kept.
     """
-    note, wanted = folder / NOTE, {name: getattr(config, name) for name in NOTED}
+    fields = [*NOTED, *(name for name in NOTED_IF_SET if getattr(config, name))]
+    note, wanted = folder / NOTE, {name: _plain(getattr(config, name)) for name in fields}
     if not any(folder.glob(CLIPS)):
         write_json(str(note), wanted)
     elif note.is_file():
         held = json.loads(note.read_text(encoding="utf-8"))
-        if differing := [name for name in NOTED if held.get(name) != wanted[name]]:
+        names = list(dict.fromkeys((*wanted, *held)))
+        if differing := [name for name in names if held.get(name) != wanted.get(name)]:
             there, asked = (", ".join(f"{name} {one.get(name)!r}" for name in differing) for one in (held, wanted))
             raise TrainingError(f"{folder}: its clips have {there}, not {asked}: give another --out, or delete it")
+
+
+def _plain(value: object) -> object:
+    """As JSON gives it back."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def pack(source: ClipSource, folder: Path, seeds: int, first: int = 0, stride: int = 1) -> None:
@@ -291,16 +366,20 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     with setting_up():
         config: SourceConfig = getattr(SegmentationConfig.load(args.config), args.part)
-    folder = args.out or (Path(config.packed) if config.packed else None)
-    if folder is None:
-        parser.error(f"{args.config} names no packed folder for {args.part}: give --out")
-    claim(folder, config)
-    if config.kind in RECORDINGS:
-        pack_recordings(config, folder, *args.share)
-    else:
-        with setting_up():
-            source = replace(config, packed="").open()
-        pack(source, folder, args.seeds, *args.share)
+    if config.kind == "mix" and args.out:
+        parser.error(f"{args.config}: {args.part} is a mix, each part's packed names its folder: leave --out")
+    parts = [part for part in config.parts if part.packed] if config.kind == "mix" else [config]
+    for part in parts:
+        folder = args.out or (Path(part.packed) if part.packed else None)
+        if folder is None:
+            parser.error(f"{args.config} names no packed folder for {args.part}: give --out")
+        claim(folder, part)
+        if part.kind in RECORDINGS:
+            pack_recordings(part, folder, *args.share)
+        else:
+            with setting_up():
+                source = replace(part, packed="").open()
+            pack(source, folder, args.seeds, *args.share)
     return 0
 
 

@@ -42,6 +42,7 @@ class SegmentationConfig:
         loss_output_stride: of the scores that the losses compare with labels: in cells of 4x4 pixels, or of 2x2 or 1x1
             after the scores were brought to that size as deployment does: what is thinner than half a cell never wins
             a cell.
+        frozen: parts of the network (names of modules) that keep their weights and norms.
         frozen_norms: batch norms keep their running statistics (for comparisons across numbers of processes).
     """
 
@@ -62,6 +63,7 @@ class SegmentationConfig:
     distillation_frames: int = 0
     motion_weight: float = 0.0
     loss_output_stride: int = 4
+    frozen: tuple[str, ...] = ()
     frozen_norms: bool = False
 
     def __post_init__(self) -> None:
@@ -77,7 +79,7 @@ class SegmentationConfig:
             )
         if self.network.unrolled and not (self.network.spiking and self.network.mixer):
             raise TrainingError("network.unrolled is spiking and has a mixer: leave both true")
-        if self.imagenet and self.start:
+        if self.imagenet and self.start and not self.start.endswith(".yaml"):
             raise TrainingError("imagenet and start both give first weights: keep one")
         if self.validation_stride < 1 or not 0 <= self.class_weights <= 1:
             raise TrainingError("validation_stride must be at least 1 and class_weights between 0 and 1")

@@ -21,6 +21,13 @@ from training.core.command import TrainingError
 from training.networks.halsie import EVENT_LAYERS, HalsieStream, StreamConfig
 from training.networks.layers import ConvNorm
 
+ALIKE = {
+    ("background", "sky"), ("person", "pedestrian"), ("sidewalk", "pavement"), ("vegetation", "tree"),
+    ("vehicle", "car"), ("wall", "building"), ("traffic sign", "sign symbol"),
+}  # fmt: skip
+"""Names of DSEC's classes, and what CamVid calls the same."""
+ALIKE |= {(theirs, ours) for ours, theirs in ALIKE} | {("bicyclist", "person")}
+
 
 def network_of(model: str | Path) -> HalsieStream:
     """The network of a segmentation model (a card's path, or a name in models/), its norms doing nothing yet but shift.
@@ -44,6 +51,7 @@ def network_of(model: str | Path) -> HalsieStream:
             event_channels=(channels[0], channels[1], channels[2]),
             memory=len(weights["update.bias"]) // 3,
             deep=(len(weights["down.conv.weight"]), len(weights["context.lower.0.conv.weight"])),
+            deeper="frame_branch.deepest.conv.weight" in weights,
         )
     except KeyError as error:
         raise TrainingError(f"{card.path}: its graphs have no {error}: export the model again") from error
@@ -59,6 +67,32 @@ def network_of(model: str | Path) -> HalsieStream:
         raise TrainingError(f"{card.path}: {min(wrong)} does not fit: export the model again")
     network.load_state_dict(state | {name: torch.from_numpy(one.copy()) for name, one in weights.items()})
     return network
+
+
+def grow(network: HalsieStream, model: str | Path, names: tuple[str, ...]) -> None:
+    """Gives a network what an exported one of other classes, or without the deeper stages, has; the rest stays.
+
+    Classes take over the scores of the model's class of the same meaning (`ALIKE`), others begin with the mean of all.
+
+    Args:
+        network: of which every part that the model has, has the same shape, but for the scores.
+        model: card or name.
+        names: of the network's classes.
+    """
+    source = network_of(model)
+    theirs = ModelCard.load(find_model(model)).classes
+    given = source.state_dict()
+    for part in ("decoder.scores.weight", "decoder.scores.bias"):
+        old = given[part]
+        rows = [old.mean(0)] * len(names)
+        for place, name in enumerate(names):
+            alike = [k for k, one in enumerate(theirs) if name == one or (name, one) in ALIKE]
+            if alike:
+                rows[place] = old[alike[0]]
+        given[part] = torch.stack(rows)
+    missing, unknown = network.load_state_dict(given, strict=False)
+    if unknown or any(not name.startswith("frame_branch.") for name in missing):
+        raise TrainingError(f"{model}: {(*unknown, *missing)[0]} does not fit: start from a network of the same parts")
 
 
 def _weights(model: onnx.ModelProto) -> dict[str, np.ndarray]:

@@ -9,23 +9,39 @@ from torch import Tensor, nn
 from training.networks.halsie import warp
 
 
-def soft_iou(predicted: Tensor, shares: Tensor, items: int) -> Tensor:
-    """Soft intersection over union of each item, the mean over the classes that occur in it.
+def soft_iou(predicted: Tensor, shares: Tensor, items: int, groups: tuple[tuple[int, ...], ...] = ()) -> Tensor:
+    """Soft intersection over union of each item, the mean over the classes, and groups of classes, that occur in it.
 
     Args:
-        predicted: class probabilities ``(T*B, C, h, w)``.
-        shares: true shares of the classes, adding up to less than 1 where there is no label, of the same shape.
+        predicted: class probabilities ``(T*B, C, h, w)``, those of groups behind them.
+        shares: true shares of the same, adding up to less than 1 where there is no label, of the same shape.
         items: B.
+        groups: ids of each group's classes: what is labelled as a group counts neither for nor against its classes.
 
     Returns:
         ``(B,)``; 1 for an item without any label.
     """
+    present = shares.sum((2, 3))
+    known = shares.sum(1, keepdim=True)
+    if groups:
+        belongs, counts = (one.to(shares) for one in _relations(shares.shape[1], groups))
+        known = torch.einsum("ij,njhw->nihw", counts, shares)
+        shares = torch.einsum("ij,njhw->nihw", belongs, shares)
     both = (predicted * shares).sum((2, 3))
-    either = (predicted * shares.sum(1, keepdim=True)).sum((2, 3)) + shares.sum((2, 3)) - both
-    both, either, present = (one.view(-1, items, one.shape[1]).sum(0) for one in (both, either, shares.sum((2, 3))))
+    either = (predicted * known).sum((2, 3)) + shares.sum((2, 3)) - both
+    both, either, present = (one.view(-1, items, one.shape[1]).sum(0) for one in (both, either, present))
     occurs = (present > 0).float()
     iou = occurs * both / either.clamp(min=1e-6)
     return torch.where(occurs.sum(1) > 0, iou.sum(1) / occurs.sum(1).clamp(min=1), 1.0)
+
+
+def _relations(size: int, groups: tuple[tuple[int, ...], ...]) -> tuple[Tensor, Tensor]:
+    """Of classes and groups, ``(size, size)``: whether label j is of kind i, and whether it says if a pixel is."""
+    first = size - len(groups)
+    sets = [{place} for place in range(first)] + [set(group) for group in groups]
+    belongs = torch.tensor([[float(label <= kind) for label in sets] for kind in sets])
+    decided = torch.tensor([[float(label <= kind or not label & kind) for label in sets] for kind in sets])
+    return belongs, decided
 
 
 def motion_error(shares: Tensor, moves: Tensor, continues: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ python -m training.segmentation training/configs/halsie_scene.yaml --run runs/sc
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from halsie_ros.classes import CLASS_SETS, IDD_LITE_7, SHARED_10
 from halsie_ros.events import Events
 from halsie_ros.events.voxel import bin_counts
 from halsie_ros.segmentation.restoration import carry, restore
@@ -24,10 +25,12 @@ from training.core.recipes import add_set_argument
 from training.networks.teacher import StreamTeacher, Teacher
 from training.networks.unrolled import network_for
 from training.segmentation.augment import AugmentConfig, cut_windows, make_independent_frames, make_item
+from training.segmentation.clips import MixedClips
 from training.segmentation.config import SegmentationConfig
 from training.segmentation.export import BIN_US
-from training.segmentation.from_model import network_of, recalibrate_batch_norms
+from training.segmentation.from_model import grow, network_of, recalibrate_batch_norms
 from training.segmentation.losses import distillation_loss, motion_error, soft_iou
+from training.segmentation.partial import folded, groups_of, with_groups
 
 RECALIBRATION_BATCHES = 6
 """Batches on which the batch norms of an exported model are recalibrated."""
@@ -40,6 +43,7 @@ class SegmentationTask:
         self.config = config
         torch.manual_seed(config.loop.seed)
         self.network: nn.Module = self._new_network().to(memory_format=torch.channels_last)
+        self._groups = groups_of(CLASS_SETS[config.class_set])
         self._clips = config.train.open()
         self._validation = config.validation.open()
         self._weights = self._class_weights()
@@ -47,20 +51,23 @@ class SegmentationTask:
         if config.teacher:
             self._teacher = self._open_teacher().to(memory_format=torch.channels_last).eval().requires_grad_(False)
         if config.start.endswith(".yaml"):
-            self.network.load_state_dict(network_of(config.start).state_dict())
+            grow(self.network, config.start, CLASS_SETS[config.class_set].names)
             recalibrate_batch_norms(
                 self.network, (self._inputs(self._first_batch(k)) for k in range(RECALIBRATION_BATCHES))
             )
         elif config.start:
             saved = torch.load(config.start, map_location="cpu", weights_only=True)
             self.network.load_state_dict(saved["average"])
-        if config.frozen_norms:
-            self.network = FrozenNorms(self.network)
+        if config.frozen or config.frozen_norms:
+            self.network = FrozenNorms(self.network, config.frozen)
 
     def _new_network(self) -> nn.Module:
         network = network_for(self.config.network, BIN_US)
         if self.config.imagenet:
-            network.frame_branch.things.load_imagenet(Path(self.config.imagenet))
+            stages = network.frame_branch
+            for one in (stages.things, stages.deeper):
+                if one is not None:
+                    one.load_imagenet(Path(self.config.imagenet))
         return network
 
     def _open_teacher(self) -> nn.Module:
@@ -96,9 +103,12 @@ class SegmentationTask:
     def item(self, index: int, rng: np.random.Generator) -> dict[str, Tensor]:
         """See `training.core.loop.Task`; as `make_item` gives it, but frames and counts in bytes, see `in_bytes`."""
         network, augment = self.config.network, self.config.augment
+        if isinstance(self._clips, MixedClips):
+            zoom = self._clips.zoom(index)
+            augment = replace(augment, scale=(augment.scale[0] * zoom, augment.scale[1] * zoom))
         shape = {
-            "classes": network.classes, "bins": network.bins, "bin_us": BIN_US, "cell": self.config.loss_output_stride,
-            "clean": self._teacher is not None,
+            "classes": network.classes + len(self._groups), "bins": network.bins, "bin_us": BIN_US,
+            "cell": self.config.loss_output_stride, "clean": self._teacher is not None,
         }  # fmt: skip
         if augment.independent_frames and rng.random() < augment.independent_frames:
             others = rng.integers(len(self._clips), size=augment.steps - 1)
@@ -121,13 +131,14 @@ class SegmentationTask:
         quarter = scores
         if self.config.loss_output_stride < 4:
             scores = F.interpolate(scores, scale_factor=4 / self.config.loss_output_stride, mode="bilinear")
-        log_likelihood = F.log_softmax(scores, 1)
+        log_likelihood = with_groups(F.log_softmax(scores, 1), self._groups)
         target = shares * self._weights.to(scores.device).view(1, -1, 1, 1)
         per_step = -(target * log_likelihood).sum((1, 2, 3)).view(steps, items)
         area = target.sum((1, 2, 3)).view(steps, items)
         loss = (per_step.sum(0) / area.sum(0).clamp(min=1.0)).mean()
         if self.config.soft_iou_weight:
-            loss = loss + self.config.soft_iou_weight * (1 - soft_iou(log_likelihood.exp(), shares, items).mean())
+            overlap = soft_iou(log_likelihood.exp(), shares, items, self._groups).mean()
+            loss = loss + self.config.soft_iou_weight * (1 - overlap)
         if self._teacher is not None:
             loss = loss + self.config.distillation_weight * distillation_loss(
                 quarter,
@@ -136,7 +147,8 @@ class SegmentationTask:
                 self.config.distillation_frames,
             )
         if self.config.motion_weight:
-            known = F.avg_pool2d(shares, 8 // self.config.loss_output_stride).unflatten(0, (steps, items))
+            classes = shares[:, : self.config.network.classes]
+            known = F.avg_pool2d(classes, 8 // self.config.loss_output_stride).unflatten(0, (steps, items))
             loss = (
                 loss
                 + self.config.motion_weight * motion_error(known, moves.unflatten(0, (steps, items)), continues).mean()
@@ -145,6 +157,8 @@ class SegmentationTask:
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """mIoU of the last frame of each validation clip, with all inputs, and (not stills) with two frames lost."""
+        if isinstance(self._validation, MixedClips):
+            return self._validate_parts(network, self._validation)
         clips = range(0, len(self._validation), self.config.validation_stride)
         with_all, without = (np.zeros((self.config.network.classes,) * 2, np.int64) for _ in range(2))
         for index in clips:
@@ -161,6 +175,27 @@ class SegmentationTask:
             return {"score": full, "miou": full}
         return {"score": full + blackout, "miou": full, "miou_blackout_2": blackout}
 
+    def _validate_parts(self, network: nn.Module, validation: MixedClips) -> dict[str, float]:
+        """mIoU on each part of a mix, of the last frame with all inputs, in the classes that its labels share with
+        others; the score is their mean."""
+        figures = {}
+        for part, source in zip(self.config.validation.parts, validation.sources):
+            target = IDD_LITE_7 if part.dataset == "idd" else SHARED_10
+            confusion = np.zeros((len(target),) * 2, np.int64)
+            for index in range(0, len(source), self.config.validation_stride):
+                sample = source.sample(index, None)
+                predicted = folded(run_clip(network, sample, self.config.augment.inputs), target)
+                label = folded(sample.labels[-1], target)
+                known = label < len(target)
+                np.add.at(confusion, (label[known], predicted[known]), 1)
+            name = part.dataset or part.kind
+            figures[name] = mean_iou(confusion)
+            for kind, iou in zip(target.names, class_ious(confusion)):
+                if kind in ("person", "vehicle", "living things", "vehicles"):
+                    figures[f"{name}_{kind.split()[0]}"] = iou
+        return {"score": float(np.mean([figures[part.dataset or part.kind] for part in self.config.validation.parts])),
+                **figures}  # fmt: skip
+
     def _class_weights(self) -> Tensor:
         counts = np.ones(self.config.network.classes)
         if self.config.class_weights:
@@ -168,7 +203,9 @@ class SegmentationTask:
                 label = self._clips.sample(index, 0).labels[-1]
                 counts += np.bincount(label[label < len(counts)], minlength=len(counts))
         weights = np.maximum(counts / counts.sum(), 1e-3) ** -self.config.class_weights
-        return torch.from_numpy((weights / weights.mean()).astype(np.float32))
+        weights = [*weights / weights.mean()]
+        weights += [np.mean([weights[member] for member in group]) for group in self._groups]
+        return torch.tensor(weights, dtype=torch.float32)
 
 
 def in_bytes(item: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -179,17 +216,25 @@ def in_bytes(item: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 class FrozenNorms(nn.Module):
-    """A network whose batch norms stay in evaluation, whatever mode it is in; checkpoints name its parts as without."""
+    """A network whose batch norms stay in evaluation, whatever mode it is in; checkpoints name its parts as without.
 
-    def __init__(self, network: nn.Module) -> None:
+    Args:
+        network: the network.
+        parts: names of those whose norms stay, and whose weights stay as well; none: the norms of all.
+    """
+
+    def __init__(self, network: nn.Module, parts: tuple[str, ...] = ()) -> None:
         super().__init__()
         self.network = network
+        self._still = [network.get_submodule(name) for name in parts] or [network]
+        for name in parts:
+            network.get_submodule(name).requires_grad_(False)
         self.train()
 
     def train(self, mode: bool = True) -> FrozenNorms:
         """As `nn.Module.train`, except for the norms."""
         super().train(mode)
-        for module in self.modules():
+        for module in (module for part in self._still for module in part.modules()):
             if isinstance(module, nn.modules.batchnorm._BatchNorm):  # synchronised ones, too
                 module.eval()
         return self
@@ -243,10 +288,14 @@ def run_clip(network: nn.Module, sample: Any, inputs: tuple[str, ...], lost: int
 
 def mean_iou(confusion: np.ndarray) -> float:
     """Mean intersection over union of the classes that occur, from counts ``(C, C)`` [truth, predicted]."""
-    both = np.diag(confusion)
-    union = confusion.sum(0) + confusion.sum(1) - both
     present = confusion.sum(1) > 0
-    return float((both[present] / union[present]).mean()) if present.any() else 0.0
+    return float(np.mean(class_ious(confusion)[present])) if present.any() else 0.0
+
+
+def class_ious(confusion: np.ndarray) -> np.ndarray:
+    """Intersection over union of each class, from counts ``(C, C)`` [truth, predicted]; 0 for one that is nowhere."""
+    both = np.diag(confusion)
+    return both / np.maximum(confusion.sum(0) + confusion.sum(1) - both, 1)
 
 
 @command

@@ -120,3 +120,39 @@ def test_a_displacement_that_starts_at_zero_learns():
     move = torch.zeros(1, 2, 3, 4, requires_grad=True)
     warp(features, move).sum().backward()
     assert move.grad[0, 0, 1, 1] == 1.0 and move.grad[0, 1, 1, 1] == 4.0  # the central differences along x and y
+
+
+@torch.no_grad()
+def test_pictures_alone_are_what_a_step_without_events_gives():
+    torch.manual_seed(1)
+    network = HalsieStream(StreamConfig()).eval()
+    frames, _, dt_us, valid = clip(1, 3)
+    nothing = torch.zeros(1, 3, 10, *frames.shape[3:])
+    scores, state, spikes, _ = network(frames, nothing, dt_us * 0 + 3e4, valid)
+    same = network.step(nothing[0], dt_us[0] * 0 + 3e4, valid[0], network.frame(frames[0]), (None,) * 4)
+    torch.testing.assert_close(scores, same[0])
+    for one, other in zip((*state, *spikes), (*same[1], *same[2])):
+        torch.testing.assert_close(one, other)
+
+
+@torch.no_grad()
+def test_deeper_stages_begin_as_nothing_and_see_what_the_network_saw():
+    torch.manual_seed(1)
+    shallow, deeper = (HalsieStream(StreamConfig(deeper=more)).eval() for more in (False, True))
+    missing, unknown = deeper.load_state_dict(shallow.state_dict(), strict=False)
+    assert not unknown and all(name.startswith("frame_branch.") for name in missing)
+    image = torch.rand(2, 3, 64, 96)
+    for one, other in zip(shallow.frame(image), deeper.frame(image)):
+        torch.testing.assert_close(one, other)
+    assert 1.3e6 < sum(parameter.numel() for parameter in deeper.parameters()) < 2.1e6
+
+
+def test_deeper_stages_take_torchvision_weights(shared_data):
+    weights = shared_data / "weights" / "mobilenet_v2_imagenet_fp16.pth"
+    network = HalsieStream(StreamConfig(deeper=True))
+    network.frame_branch.deeper.load_imagenet(weights)
+    source = torch.load(weights, weights_only=True)
+    first = network.frame_branch.deeper.layers[0].layers[0].conv.weight
+    last = network.frame_branch.deeper.layers[-1].layers[-1].conv.weight
+    torch.testing.assert_close(first, source["features.7.conv.0.0.weight"].float())
+    torch.testing.assert_close(last, source["features.13.conv.2.weight"].float())

@@ -13,7 +13,7 @@ from training.core.command import TrainingError  # noqa: E402
 from training.networks.halsie import HalsieStream, StreamConfig  # noqa: E402
 from training.networks.teacher import StreamTeacher  # noqa: E402
 from training.segmentation.export import deployed, export  # noqa: E402
-from training.segmentation.from_model import network_of, recalibrate_batch_norms  # noqa: E402
+from training.segmentation.from_model import grow, network_of, recalibrate_batch_norms  # noqa: E402
 
 
 def clip(seed, steps=3, items=2, side=64):
@@ -102,3 +102,35 @@ def test_what_is_no_segmentation_model_is_refused(card, repository):
     card.write_text(card.read_text().replace("bins: 5", "bins: 4"))
     with pytest.raises(TrainingError, match="does not fit"):
         network_of(card)
+
+
+def test_a_network_of_other_classes_grows_from_a_model(network, card):
+    names = ("vehicle", "tree", "person", "unheard of")
+    grown = HalsieStream(StreamConfig(classes=len(names), deeper=True)).eval()
+    grow(grown, card, names)
+    theirs, ours = network_of(card).decoder.scores, grown.decoder.scores
+    for mine, yours in ((0, 8), (1, 7), (2, 3)):  # by DSEC's names: vehicle, vegetation, person
+        torch.testing.assert_close(ours.weight[mine], theirs.weight[yours])
+    torch.testing.assert_close(ours.weight[3], theirs.weight.mean(0))
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        for one, other in zip(grown.frame(image), network_of(card).eval().frame(image)):
+            torch.testing.assert_close(one, other)
+
+
+def test_a_network_with_deeper_stages_comes_back_from_its_model(about, tmp_path):
+    torch.manual_seed(0)
+    network = HalsieStream(StreamConfig(deeper=True))
+    torch.nn.init.ones_(network.frame_branch.deepest.norm.weight)
+    network(*clip(0))
+    again = network_of(export(network.eval(), "deep", tmp_path, about, {}))
+    assert again.config.deeper
+    image = clip(3)[0][0]
+    with torch.no_grad():
+        for one, other in zip(again.eval().frame(image), network.frame(image)):
+            assert float((one - other).abs().median()) < 2e-3
+
+
+def test_a_network_of_other_parts_does_not_grow(card):
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        grow(HalsieStream(StreamConfig(classes=4, memory=16)), card, ("a", "b", "c", "d"))

@@ -16,7 +16,7 @@ from halsie_ros.datasets.samples import Sample  # noqa: E402
 from halsie_ros.events import Events  # noqa: E402
 from training.core.command import TrainingError  # noqa: E402
 from training.core.loop import batches, train  # noqa: E402
-from training.networks.halsie import StreamConfig  # noqa: E402
+from training.networks.halsie import HalsieStream, StreamConfig  # noqa: E402
 from training.networks.teacher import Teacher  # noqa: E402
 from training.segmentation.augment import class_shares, make_item  # noqa: E402
 from training.segmentation.clips import PackedClips, SourceConfig, load_clip, pack, save_clip  # noqa: E402
@@ -144,7 +144,7 @@ def test_the_recipes_of_the_repository_are_read(repository):
         assert f"configs/{path.name}" in config.card["recipe"]
         assert config.card["commercial_use"] == (path.stem == "halsie_scene")
         for part in (config.train, config.validation):
-            assert part.packed or part.kind in ("camvid", "scene")
+            assert part.packed or part.kind in ("camvid", "scene", "mix")
 
 
 @pytest.mark.parametrize(
@@ -532,3 +532,18 @@ def test_the_teacher_is_asked_about_a_few_frames_drawn_at_random():
     assert len({round(value, 12) for one in asked for value in one}) == 5
     per_frame = float(distillation_loss(scores[3:4], clean[3:4], teacher))
     assert {round(value, 5) for value in values} == {0.0, round(per_frame / 2, 5)}
+
+
+def test_frozen_parts_keep_weights_and_norms_while_the_rest_learns(repository, tmp_path):
+    torch.manual_seed(0)
+    network = HalsieStream(StreamConfig())
+    held = FrozenNorms(network, ("event_branch",)).train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    optimizer = torch.optim.SGD([one for one in held.parameters() if one.requires_grad], 0.1)
+    events = torch.poisson(torch.full((1, 2, 10, 64, 64), 0.5))
+    scores = held(torch.rand(1, 2, 3, 64, 64), events, torch.full((1, 2), 3e4), torch.ones(1, 2))[0]
+    scores.square().mean().backward()
+    optimizer.step()
+    changed = {name.split(".")[0] for name, value in network.state_dict().items() if not value.equal(before[name])}
+    assert "event_branch" not in changed and {"frame_branch", "decoder"} <= changed
+    assert set(held.state_dict()) == set(network.state_dict())
