@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 from pathlib import Path
 
-from halsie_ros.bags.builders import KINDS
+from halsie_ros.bags.builders import KINDS, builder
 from halsie_ros.cli.arguments import add_json_argument
 from halsie_ros.files import write_json
 
@@ -18,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = build.add_subparsers(dest="kind", metavar="|".join(KINDS), required=True)
     for kind, summary in KINDS.items():
         sub = kinds.add_parser(kind, help=summary, description=summary)
-        importlib.import_module(f"halsie_ros.bags.builders.{kind}").add_arguments(sub)
+        builder(kind).add_arguments(sub)
         add_json_argument(sub)
     info = actions.add_parser("info", help="topics, rates and what the events of a bag say")
     info.add_argument("bag", type=Path)
@@ -47,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         write_json(args.json, content)
         return 0
     if args.action == "build":
-        summary = importlib.import_module(f"halsie_ros.bags.builders.{args.kind}").build(args)
+        summary = builder(args.kind).build(args)
         if args.json != "-":
             counts = {name: value for name, value in summary.items() if isinstance(value, int) and value}
             print(f"{summary['bag']}: {', '.join(f'{count} {name}' for name, count in counts.items())}")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from halsie_ros.cli import evaluate_action
 from halsie_ros.cli.arguments import add_json_argument
+from halsie_ros.datasets.registry import LABELLED
 from halsie_ros.errors import ParameterError
 from halsie_ros.files import refuse_unwritable, write_atomically, write_json
 
@@ -29,7 +30,7 @@ def _segmentation(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
         "--dataset",
-        choices=("camvid", "idd_lite", "cityscapes", "dsec", "mvsec", "ddd17"),
+        choices=LABELLED,
         help="with --root and --split",
     )
     source.add_argument("--bag", type=Path, help="a rosbag with images, events and ground-truth masks, read offline")

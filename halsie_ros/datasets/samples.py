@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from halsie_ros.classes import ClassSet
 from halsie_ros.datasets.base import IGNORE, Sequence
 from halsie_ros.errors import ParameterError
 from halsie_ros.events import Events
@@ -105,3 +107,17 @@ def samples(sequence: Sequence, protocol: SampleProtocol) -> Iterator[Sample]:
             labels=masks,
             labelled=labelled,
         )
+
+
+class Split(NamedTuple):
+    """Labelled samples of a split.
+
+    Attributes:
+        classes: of the labels.
+        number: of samples, 0 where it is not known beforehand.
+        samples: one after the other.
+    """
+
+    classes: ClassSet
+    number: int
+    samples: Iterator[Sample]

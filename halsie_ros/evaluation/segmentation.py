@@ -11,61 +11,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from halsie_ros.classes import ClassSet
+from halsie_ros.datasets.registry import split_samples
 from halsie_ros.datasets.samples import Sample
-from halsie_ros.datasets.stills import cityscapes, idd
-from halsie_ros.datasets.stills.pictures import drives_named
-from halsie_ros.errors import DatasetError, ParameterError
+from halsie_ros.errors import ParameterError
 from halsie_ros.evaluation.degradations import Degradation
 from halsie_ros.evaluation.result import Judge, Recorder, usable_inputs
 from halsie_ros.segmentation.pipeline import SegmentationPipeline, State
 
-DATASETS = ("camvid", "idd_lite", "cityscapes", "dsec", "mvsec", "ddd17")
 INPUTS = ("both", "frames", "events", "hold")
 FRAMES = 8
 """Frames of a sequence, the labelled one included, or fewer where fewer precede it; a blackout of N comes on top (our
 choice)."""
-
-
-def open_samples(
-    dataset: str, root: Path, split: str, frames: int, labels: Path | None = None, drives: tuple[str, ...] = ()
-) -> tuple[ClassSet, int, Iterator[Sample]]:
-    """Class set, number (0 where it is not known beforehand) and samples of a split.
-
-    Args:
-        dataset: one of `DATASETS`.
-        root: its folder.
-        split: a split's name, as the data set's reader knows it.
-        frames: frames per sample.
-        labels: folder of pseudo-labels, for MVSEC and (in place of gtFine) Cityscapes.
-        drives: only these, see `halsie_ros.datasets.stills.pictures.drives_named`; all for none.
-
-    Raises:
-        DatasetError: something of the data set is missing.
-        ParameterError: no such data set, or one whose drives are named by `split`.
-    """
-    if dataset == "camvid":
-        from halsie_ros.datasets.recordings.camvid import CamVid
-
-        camvid = CamVid(root, split)
-        names = camvid.drives()
-        wanted = drives_named(sorted(set(names)), drives) if drives else set(names)
-        places = [index for index, name in enumerate(names) if name in wanted]
-        return camvid.classes, len(places), (camvid.sample(index, frames=frames) for index in places)
-    if dataset in ("idd_lite", "cityscapes"):
-        pictures = idd.load(root, split) if dataset == "idd_lite" else cityscapes.load(root, split, labels=labels)
-        pictures = pictures.only(*drives) if drives else pictures
-        if pictures.pictures[0].label is None:
-            raise DatasetError(f"{root}: split {split} has no labels: nothing to score")
-        chosen = (pictures.sample(index, frames=frames) for index in range(len(pictures)))
-        return pictures.classes, len(pictures), chosen
-    if drives:
-        raise ParameterError(f"--drives: {dataset} names its recordings by --split")
-    if dataset in DATASETS:
-        from halsie_ros.datasets.splits import split_samples
-
-        return split_samples(dataset, root, split, frames=frames, labels=labels)
-    raise ParameterError(f"--dataset {dataset}: choose {', '.join(DATASETS)}")
 
 
 def run_sample(
@@ -143,7 +99,7 @@ def evaluate(
     inputs = usable_inputs(pipeline.card, inputs)
     degradation = degradation or Degradation()
     frames += degradation.count
-    classes, count, samples = open_samples(dataset, root, split, frames, labels, drives)
+    classes, count, samples = split_samples(dataset, root, split, frames=frames, labels=labels, drives=drives)
     recorder = Recorder(pipeline.card, Judge(pipeline.card, classes, folded=folded))
     left_out = 0
     for number, sample in enumerate(_warmed(pipeline, samples), 1):

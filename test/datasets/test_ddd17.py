@@ -5,7 +5,7 @@ import pytest
 
 from halsie_ros.classes import DDD17_6, DSEC_11, remap
 from halsie_ros.datasets.recordings.ddd17 import EssSequence, EvSegNetSplit, ess_folders, events_from_statistics
-from halsie_ros.datasets.splits import split_samples
+from halsie_ros.datasets.registry import split_samples
 from halsie_ros.errors import DatasetError
 from halsie_ros.simulation.miniatures import statistics, write_ddd17_ess, write_ddd17_evsegnet
 

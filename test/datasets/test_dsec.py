@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from halsie_ros.datasets.recordings.dsec import DsecSequence
-from halsie_ros.datasets.splits import split_samples
+from halsie_ros.datasets.registry import split_samples
 from halsie_ros.errors import DatasetError
 from halsie_ros.simulation.miniatures import rectify_map, write_dsec
 

@@ -3,7 +3,7 @@ import pytest
 
 from halsie_ros.classes import DDD17_6, DSEC_11, remap
 from halsie_ros.datasets.recordings.mvsec import MvsecSequence
-from halsie_ros.datasets.splits import split_samples
+from halsie_ros.datasets.registry import split_samples
 from halsie_ros.errors import DatasetError
 from halsie_ros.simulation.miniatures import write_mvsec
 

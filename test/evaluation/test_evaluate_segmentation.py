@@ -93,8 +93,8 @@ def test_a_blackout_as_long_as_a_sample_leaves_it_out_whatever_the_inputs(pipeli
     lengths = (1, 2, 3, 4)
     monkeypatch.setattr(
         segmentation,
-        "open_samples",
-        lambda *_: (CAMVID_11, 0, (camvid.sample(k, frames=length) for k, length in enumerate(lengths))),
+        "split_samples",
+        lambda *_, **__: (CAMVID_11, 0, (camvid.sample(k, frames=length) for k, length in enumerate(lengths))),
     )
     result, _ = evaluate(
         pipeline, "camvid", camvid_root, "val", inputs=inputs, degradation=Degradation.parse("blackout:2")

@@ -18,6 +18,7 @@ from typing import Protocol
 
 import numpy as np
 
+from halsie_ros.datasets.registry import DATASETS, LABELLED
 from halsie_ros.datasets.samples import Sample
 from halsie_ros.events import Events
 from halsie_ros.files import write_json
@@ -285,7 +286,7 @@ SOURCES: dict[str, Callable[[SourceConfig], ClipSource]] = {
     "camvid": CamVidClips,
     "scene": _scene,
 }
-RECORDINGS = ("dsec", "mvsec", "ddd17")
+RECORDINGS = tuple(name for name in LABELLED if DATASETS[name].recordings)
 
 
 def claim(folder: Path, config: SourceConfig) -> None:
@@ -326,7 +327,7 @@ def pack_recordings(config: SourceConfig, folder: Path, first: int = 0, stride: 
 
     ``first``/``stride`` share the work of writing; all is read by each.
     """
-    from halsie_ros.datasets.splits import split_samples
+    from halsie_ros.datasets.registry import split_samples
 
     folder.mkdir(parents=True, exist_ok=True)
     labels = Path(config.labels) if config.labels else None

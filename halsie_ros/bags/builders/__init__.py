@@ -1,10 +1,39 @@
-"""Bags from data sets: one module per kind with `add_arguments(parser)` and `build(args) -> summary`."""
+"""Bags from data sets and from the simulator, by `halsie bag build KIND`.
+
+A kind has a module here with `add_arguments(parser)` and `build(args) -> summary`, or is a data set of the registry,
+whose recordings become bags as their reader gives them (`recording.RecordingBuilder`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+from typing import Any, Protocol, cast
+
+from halsie_ros.datasets.registry import DATASETS
 
 KINDS = {
-    "dsec": "one DSEC sequence (h5 events, png frames, labels where they are)",
-    "mvsec": "one MVSEC sequence (hdf5), or MVSEC's own ROS 1 bag",
-    "ddd17": "one recording of DDD17 in the ESS release",
-    "camvid": "a stretch of CamVid with simulated events",
-    "rpg": "a folder in the RPG text format (events.txt, images.txt, calib.txt)",
+    **{name: row.bag for name, row in DATASETS.items() if row.bag},
     "scene": "the simulated street",
 }
+
+
+class Builder(Protocol):
+    """What makes bags of one kind."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declares the kind's arguments."""
+
+    def build(self, args: argparse.Namespace) -> dict[str, Any]:
+        """Builds the bag and sums it up."""
+
+
+def builder(kind: str) -> Builder:
+    """The builder of one of `KINDS`, loaded now."""
+    module = f"{__name__}.{kind}"
+    if importlib.util.find_spec(module):
+        return cast(Builder, importlib.import_module(module))
+    from halsie_ros.bags.builders.recording import RecordingBuilder
+
+    return RecordingBuilder(kind)

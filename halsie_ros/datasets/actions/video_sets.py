@@ -9,7 +9,15 @@ from pathlib import Path
 
 from halsie_ros.errors import DatasetError
 
-VIDEO_SETS = ("ucf101", "hmdb51", "kinetics400", "kinetics600", "ssv2", "clips")
+VIDEO_SETS = {
+    "ucf101": "ucf101",
+    "hmdb51": "hmdb51",
+    "kinetics400": "kinetics",
+    "kinetics600": "kinetics",
+    "ssv2": "ssv2",
+    "clips": "clips",
+}
+"""Data set -> its reader's module beside this one, with ``open_set(root, split)``."""
 SUFFIXES = (".mp4", ".avi", ".webm", ".mkv", ".m4v")
 
 
@@ -105,9 +113,7 @@ def open_video_set(dataset: str, root: str | Path, split: str | None = None, csv
     root = Path(root)
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder: give the root of {dataset}")
-    module = importlib.import_module(
-        f"halsie_ros.datasets.{dataset.rstrip('0123456789') if 'kin' in dataset else dataset}"
-    )
+    module = importlib.import_module(f"halsie_ros.datasets.actions.{VIDEO_SETS[dataset]}")
     if dataset.startswith("kinetics"):
         return module.open_set(root, split, csv, name=dataset)
     if dataset == "clips":

@@ -21,8 +21,8 @@ import numpy as np
 from halsie_ros.classes import CAMVID_11
 from halsie_ros.datasets.approach import Clip, approach, follow
 from halsie_ros.datasets.base import IGNORE, Sequence, read_image, require
-from halsie_ros.datasets.samples import Sample
-from halsie_ros.datasets.stills.pictures import Picture, Pictures, id_table
+from halsie_ros.datasets.samples import Sample, Split
+from halsie_ros.datasets.stills.pictures import Picture, Pictures, drives_named, id_table
 from halsie_ros.errors import DatasetError, ParameterError
 from halsie_ros.events import Events
 from halsie_ros.pictures.srgb import to_luminance
@@ -237,3 +237,14 @@ def load(root: str | Path, split: str) -> CamVid:
     """A split, after checking that its folder is there."""
     require(Path(root), "the CamVid folder with its <split>.txt")
     return CamVid(root, split)
+
+
+def open_split(
+    root: Path, split: str, *, frames: int, labels: Path | None = None, drives: tuple[str, ...] = ()
+) -> Split:
+    """See `halsie_ros.datasets.registry`. `split` is "train", "val" or "test"; drives are recordings."""
+    camvid = CamVid(root, split)
+    names = camvid.drives()
+    wanted = drives_named(sorted(set(names)), drives) if drives else set(names)
+    places = [index for index, name in enumerate(names) if name in wanted]
+    return Split(camvid.classes, len(places), (camvid.sample(index, frames=frames) for index in places))

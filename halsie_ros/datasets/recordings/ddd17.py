@@ -18,7 +18,7 @@ import numpy as np
 
 from halsie_ros.classes import DDD17_6
 from halsie_ros.datasets.base import IGNORE, Sequence, read_image, read_npy, recordings_of, require
-from halsie_ros.datasets.samples import Sample
+from halsie_ros.datasets.samples import Sample, SampleProtocol, Split, samples
 from halsie_ros.errors import DatasetError
 from halsie_ros.events import Events
 
@@ -246,3 +246,15 @@ def ess_folders(root: str | Path, split: str) -> list[Path]:
     if not chosen:
         raise DatasetError(f"{root}: {len(folders)} dir* folders, none of places {ESS_SPLITS[split]} of {split}")
     return chosen
+
+
+def open_split(
+    root: Path, split: str, *, frames: int, labels: Path | None = None, drives: tuple[str, ...] = ()
+) -> Split:
+    """See `halsie_ros.datasets.registry`. `split` is ``evsegnet_train|test``, or what `ess_folders` takes."""
+    if split.startswith("evsegnet"):
+        data = EvSegNetSplit(root, split)
+        return Split(DDD17_6, len(data), (data.sample(index) for index in range(len(data))))
+    opened = (EssSequence(folder) for folder in ess_folders(root, split))
+    protocol = SampleProtocol(frames=frames)
+    return Split(DDD17_6, 0, (sample for sequence in opened for sample in samples(sequence, protocol)))

@@ -14,9 +14,9 @@ import numpy as np
 import yaml
 
 from halsie_ros.classes import DSEC_11
-from halsie_ros.datasets.base import IGNORE, Calibration, Sequence, read_image, require
+from halsie_ros.datasets.base import IGNORE, Calibration, Sequence, read_image, recordings_of, require
 from halsie_ros.datasets.hdf5 import array, open_hdf5, read, whole
-from halsie_ros.datasets.samples import SampleProtocol
+from halsie_ros.datasets.samples import SampleProtocol, Split, samples
 from halsie_ros.errors import DatasetError
 from halsie_ros.events import Events
 from halsie_ros.kernels import njit
@@ -211,3 +211,24 @@ def _homography(half, to_frame, out):
                 top = half[y0, x0, c] * (1 - fx) + half[y0, x1, c] * fx
                 bottom = half[y1, x0, c] * (1 - fx) + half[y1, x1, c] * fx
                 out[y, x, c] = int(top * (1 - fy) + bottom * fy + 0.5)
+
+
+def open_split(
+    root: Path, split: str, *, frames: int, labels: Path | None = None, drives: tuple[str, ...] = ()
+) -> Split:
+    """See `halsie_ros.datasets.registry`; ESS's protocol. `split` is a key of `SPLITS`, such a split without one
+    sequence (``train-zurich_city_08_a``), or one sequence."""
+    opened = (DsecSequence(folder) for folder in _folders(root, split))
+    return Split(DSEC_11, 0, (sample for sequence in opened for sample in samples(sequence, ess_protocol(frames))))
+
+
+def _folders(root: Path, split: str) -> list[Path]:
+    names = recordings_of(split, SPLITS)
+    places = {name: (root / name, root / "train" / name, root / "test" / name) for name in names}
+    missing = [name for name in names if not any(folder.is_dir() for folder in places[name])]
+    if missing:
+        raise DatasetError(
+            f"{root}: no sequence {', '.join(missing)} in it, in train/ or in test/; splits are {', '.join(SPLITS)}, "
+            "or name one sequence that is there"
+        )
+    return [next(folder for folder in places[name] if folder.is_dir()) for name in names]

@@ -15,8 +15,9 @@ import numpy as np
 import yaml
 
 from halsie_ros.classes import DDD17_6, ClassSet
-from halsie_ros.datasets.base import IGNORE, Calibration, Sequence, read_image, require
+from halsie_ros.datasets.base import IGNORE, Calibration, Sequence, read_image, recordings_of, require
 from halsie_ros.datasets.hdf5 import array, first_after, open_hdf5, read, whole
+from halsie_ros.datasets.samples import SampleProtocol, Split, samples
 from halsie_ros.errors import DatasetError
 from halsie_ros.events import Events
 
@@ -142,3 +143,29 @@ def _number(path: Path) -> int:
     if match is None:
         raise DatasetError(f"{path}: a mask's name must end in its frame's number, e.g. 000123.png")
     return int(match[1])
+
+
+def open_split(
+    root: Path, split: str, *, frames: int, labels: Path | None = None, drives: tuple[str, ...] = ()
+) -> Split:
+    """See `halsie_ros.datasets.registry`. `split` is a key of `SPLITS`, such a split without one sequence, or one
+    sequence; `labels` holds the pseudo-labels in ``<sequence>/``, or the PNGs themselves for one sequence."""
+    if labels is None:
+        raise DatasetError("MVSEC has no semantic labels: give a folder of pseudo-label PNGs by --labels")
+    named = recordings_of(split, SPLITS)
+    missing = [name for name in named if not (root / f"{name}_data.hdf5").is_file()]
+    if missing:
+        known = ", ".join(sorted(path.name[: -len("_data.hdf5")] for path in root.glob("*_data.hdf5"))) or "none"
+        raise DatasetError(
+            f"{root}: no {', '.join(f'{name}_data.hdf5' for name in missing)} of MVSEC split {split}; splits are "
+            f"{', '.join(SPLITS)}, here is {known}: name one of these, or download the rest"
+        )
+    unlabelled = [name for name in named if not (labels / name).is_dir()]
+    if unlabelled and len(named) > 1:
+        raise DatasetError(
+            f"{labels}: no folder {', '.join(unlabelled)}; MVSEC split {split} has {len(named)} sequences: put the "
+            "pseudo-labels of each into a folder of its name"
+        )
+    opened = (MvsecSequence(root, name, labels=labels) for name in named)
+    protocol = SampleProtocol(frames=frames)
+    return Split(DDD17_6, 0, (sample for sequence in opened for sample in samples(sequence, protocol)))

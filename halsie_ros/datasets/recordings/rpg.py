@@ -188,3 +188,8 @@ def _lines(file: Path) -> list[str]:
         return file.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise DatasetError(f"{file}: no text (byte {error.start}): copy it again") from error
+
+
+def open_sequence(folder: Path) -> RpgSequence:
+    """The recording in a folder, see `halsie_ros.datasets.registry`."""
+    return RpgSequence(folder)

@@ -16,7 +16,7 @@ import numpy as np
 from halsie_ros.classes import CITYSCAPES_19
 from halsie_ros.datasets.approach import START_US, follow
 from halsie_ros.datasets.base import IGNORE, require
-from halsie_ros.datasets.samples import Sample
+from halsie_ros.datasets.samples import Sample, Split
 from halsie_ros.datasets.stills.pictures import Picture, Pictures, id_table
 from halsie_ros.errors import DatasetError
 from halsie_ros.events import Events
@@ -148,3 +148,16 @@ def _frame(path: Path) -> str:
     if match is None:
         raise DatasetError(f"{path}: not a name of Cityscapes, <city>_<six digits>_<six digits>_…")
     return match[0]
+
+
+def open_split(
+    root: Path, split: str, *, frames: int, labels: Path | None = None, drives: tuple[str, ...] = ()
+) -> Split:
+    """See `halsie_ros.datasets.registry`; each picture is the end of a simulated motion."""
+    pictures = load(root, split, labels=labels)
+    pictures = pictures.only(*drives) if drives else pictures
+    if all(picture.label is None for picture in pictures.pictures):
+        raise DatasetError(f"{root}: split {split} has no labels: nothing to score")
+    return Split(
+        pictures.classes, len(pictures), (pictures.sample(index, frames=frames) for index in range(len(pictures)))
+    )

@@ -13,6 +13,7 @@ import numpy as np
 
 from halsie_ros.classes import DSEC_11, IDD_LITE_7, ClassSet
 from halsie_ros.datasets.base import require
+from halsie_ros.datasets.samples import Split
 from halsie_ros.datasets.stills.pictures import Picture, Pictures, id_table
 from halsie_ros.errors import DatasetError
 
@@ -76,4 +77,17 @@ def _pictures(
         ],
         classes,
         table,
+    )
+
+
+def open_split(
+    root: Path, split: str, *, frames: int, labels: Path | None = None, drives: tuple[str, ...] = ()
+) -> Split:
+    """See `halsie_ros.datasets.registry`; each picture is the end of a simulated motion."""
+    pictures = load(root, split)
+    pictures = pictures.only(*drives) if drives else pictures
+    if all(picture.label is None for picture in pictures.pictures):
+        raise DatasetError(f"{root}: split {split} has no labels: nothing to score")
+    return Split(
+        pictures.classes, len(pictures), (pictures.sample(index, frames=frames) for index in range(len(pictures)))
     )

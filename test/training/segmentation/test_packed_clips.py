@@ -11,7 +11,7 @@ import yaml
 
 pytest.importorskip("torch")
 
-from halsie_ros.datasets import splits
+from halsie_ros.datasets import registry
 from halsie_ros.datasets.samples import Sample
 from halsie_ros.events import Events
 from training.segmentation import clips
@@ -61,7 +61,7 @@ def test_a_clip_takes_its_frames_its_labelled_planes_and_eight_bytes_an_event(tm
 def recordings(monkeypatch):
     """Five clips in place of a data set's."""
     monkeypatch.setattr(
-        splits, "split_samples", lambda *_, **__: (None, 0, iter([clip(f"clip {k}") for k in range(5)]))
+        registry, "split_samples", lambda *_, **__: (None, 0, iter([clip(f"clip {k}") for k in range(5)]))
     )
 
 

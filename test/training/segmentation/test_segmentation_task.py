@@ -425,7 +425,7 @@ def test_recordings_are_read_packed_only():
 
 
 def test_recordings_are_packed_in_order_by_one_command(repository, tmp_path, monkeypatch):
-    from halsie_ros.datasets import splits
+    from halsie_ros.datasets import registry
     from training.segmentation import clips
 
     asked = {}
@@ -434,7 +434,7 @@ def test_recordings_are_packed_in_order_by_one_command(repository, tmp_path, mon
         asked.update(dataset=dataset, root=root.name, split=split, frames=frames, labels=labels)
         return None, 0, iter([halves(1), halves(2)])
 
-    monkeypatch.setattr(splits, "split_samples", split_samples)
+    monkeypatch.setattr(registry, "split_samples", split_samples)
     recipe = repository / "training" / "configs" / "halsie_dsec.yaml"
     assert clips.main([str(recipe), "--part", "validation", "--out", str(tmp_path)]) == 0
     split = SegmentationConfig.load(recipe).validation.split
