@@ -23,9 +23,9 @@ from torch import Tensor, nn
 
 from halsie_ros.evaluation.energy import graph_cost
 from halsie_ros.files import write_atomically
+from training.core.onnx_graphs import OPSET, half_weights
 from training.networks.action_config import PLACES, ActionConfig
 from training.networks.compressed_video import CompressedVideoNet
-from training.segmentation.export import OPSET, _half_weights
 
 LAYERS = ("motion1", "motion2", "residual1", "residual2")
 STATES = tuple(
@@ -94,7 +94,7 @@ def _trace(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str]) -> 
             module.eval(), tuple(inputs.values()), buffer, dynamo=False, opset_version=OPSET,
             input_names=list(inputs), output_names=outputs,
         )  # fmt: skip
-    model = _half_weights(onnx.load_from_string(buffer.getvalue()))
+    model = half_weights(onnx.load_from_string(buffer.getvalue()))
     model.producer_name, model.producer_version, model.doc_string = "halsie_ros", "", ""
     for node in model.graph.node:
         node.doc_string = ""

@@ -29,7 +29,7 @@ from halsie_ros.evaluation.energy import graph_cost
 from halsie_ros.files import write_atomically, write_json
 from training.action.data import ClipSource
 from training.action.task import MotionMapConfig, Recipe
-from training.segmentation.export import OPSET
+from training.core.onnx_graphs import OPSET
 
 LIMIT = 3.0
 """Standard deviations beyond which statistics tell no more."""

@@ -7,7 +7,9 @@ own shape.
 
 from __future__ import annotations
 
+import typing
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -156,7 +158,35 @@ class Decoder(nn.Module):
         return self.scores(self.mix(self.smooth(x)))
 
 
-class HalsieStream(nn.Module):
+class SegmentationNetwork(nn.Module):
+    """What training and validation ask of a network, whichever it is.
+
+    Attributes:
+        config: what it is made of.
+        size_multiple: of the sides of pictures that it takes.
+    """
+
+    config: StreamConfig
+    size_multiple: int
+
+    def frame(self, image: Tensor) -> Any:
+        """RGB in 0 … 1, ``(N, 3, H, W)``, to the features that `step` takes."""
+        raise NotImplementedError
+
+    def step(
+        self,
+        events: Any,
+        dt_us: Tensor,
+        frame_valid: Tensor,
+        features: Any,
+        state: tuple[Tensor | None, ...],
+        steps: int = 1,
+    ) -> tuple[Tensor, tuple[Tensor | None, ...], list[Tensor], Tensor | None]:
+        """See `HalsieStream.step`; there may be no displacement of a memory."""
+        raise NotImplementedError
+
+
+class HalsieStream(SegmentationNetwork):
     """One step per call: state goes in and comes out, so that masks keep coming between frames.
 
     A step takes the events of ``(t - dt, t]``, a frame or none, and the state: the membranes of three spiking layers
@@ -175,14 +205,15 @@ class HalsieStream(nn.Module):
         memory, deep = config.memory, config.deep
         self.frame_branch = FrameBranch(3 * memory, deep, config.mixer, config.deeper)
         self.event_branch = EventBranch(2 * config.bins, config.event_channels, config.spiking)
-        self.flow = nn.Sequential(ConvNorm(quarter + eighth + sixteenth, 32, 3), nn.Conv2d(32, 2, 3, padding=1))
+        move = nn.Conv2d(32, 2, 3, padding=1)
+        self.flow = nn.Sequential(ConvNorm(quarter + eighth + sixteenth, 32, 3), move)
         self.update = nn.Conv2d(memory + eighth, 3 * memory, 1)
         self.down = ConvNorm(2 * memory, deep[0], 2, 2, act="none", pad=0)
         self.deep_events = ConvNorm(sixteenth, deep[0], act="none")
         self.context = DeepMixers(deep, config.mixer, 1)
         self.decoder = Decoder(deep[0], 2 * memory, FrameBranch.quarter_channels + quarter, config.classes)
-        nn.init.zeros_(self.flow[1].weight)
-        nn.init.zeros_(self.flow[1].bias)
+        nn.init.zeros_(move.weight)
+        nn.init.zeros_(typing.cast(Tensor, move.bias))
 
     def frame(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """The frame graph: RGB in 0 … 1, ``(N, 3, H, W)``, to features at strides 4 and 8."""
@@ -230,14 +261,14 @@ class HalsieStream(nn.Module):
         flow = self.displacement(spikes)
         if memory is None:
             memory = torch.zeros_like(seen[: seen.shape[0] // steps, : self.config.memory])
-        fused = []
+        parts = []
         for frame, event, move in zip(split(seen, steps), split(eighth, steps), split(flow, steps)):
             moved = warp(memory, move)
             update = full_precision(frame + self.update(torch.cat((moved, event), 1)))
             gate, content, passing = update.chunk(3, 1)
             memory = moved + torch.sigmoid(gate) * (F.relu(content) - moved)
-            fused.append(torch.cat((memory, F.relu(passing)), 1))
-        fused = join(fused)
+            parts.append(torch.cat((memory, F.relu(passing)), 1))
+        fused = join(parts)
         deep = self.context(F.relu(self.down(fused) + self.deep_events(sixteenth)))
         scores = self.decoder(deep, fused, torch.cat((features[0] * valid, quarter), 1))
         return scores, (*membranes, memory), spikes, flow

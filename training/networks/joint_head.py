@@ -61,6 +61,8 @@ class Head(nn.Module):
     A GOP's time is told by its age (seconds before the newest), so that GOPs of any length and sparse reading fit.
     """
 
+    apart: Tensor
+
     def __init__(self, config: ActionConfig) -> None:
         super().__init__()
         width, per_gop = config.width, len(MODALITIES) * PLACES

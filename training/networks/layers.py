@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from training.core.command import TrainingError
+
+_Pair = tuple[int, int]
 
 
 class ConvNorm(nn.Module):
@@ -35,7 +38,7 @@ class ConvNorm(nn.Module):
     ) -> None:
         super().__init__()
         pad = dilation * (kernel // 2) if pad is None else pad
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, pad, dilation, groups, bias=False)
+        self.conv: nn.Module = nn.Conv2d(inputs, outputs, kernel, stride, pad, dilation, groups, bias=False)
         self.norm: nn.Module = nn.BatchNorm2d(outputs)
         self.act = act
 
@@ -52,7 +55,7 @@ class ConvNorm(nn.Module):
 
     def fuse(self) -> None:
         """Folds the norm, as it is in evaluation, into the convolution's weight and bias."""
-        if isinstance(self.norm, nn.BatchNorm2d):
+        if isinstance(self.norm, nn.BatchNorm2d) and isinstance(self.conv, nn.Conv2d):
             self.conv = fuse_conv_bn_eval(self.conv.eval(), self.norm.eval())
             self.norm = nn.Identity()
 
@@ -67,13 +70,16 @@ class InParts(nn.Module):
     def __init__(self, whole: nn.Conv2d, parts: tuple[int, ...]) -> None:
         super().__init__()
         self._channels = parts
-        self.parts = nn.ModuleList(
-            nn.Conv2d(channels, whole.out_channels, whole.kernel_size, whole.stride, whole.padding, bias=index == 0)
+        kernel, stride = cast(_Pair, whole.kernel_size), cast(_Pair, whole.stride)
+        padding = cast(_Pair, whole.padding)
+        made = [
+            nn.Conv2d(channels, whole.out_channels, kernel, stride, padding, bias=index == 0)
             for index, channels in enumerate(parts)
-        )
-        for part, weight in zip(self.parts, whole.weight.split(parts, 1)):
+        ]
+        for part, weight in zip(made, whole.weight.split(parts, 1)):
             part.weight.data.copy_(weight)
-        self.parts[0].bias.data.copy_(whole.bias)
+        cast(Tensor, made[0].bias).data.copy_(cast(Tensor, whole.bias))
+        self.parts = nn.ModuleList(made)
 
     def forward(self, x: Tensor | tuple[Tensor, ...]) -> Tensor:
         """Parts ``(N, C_k, H, W)``, or all in one, to ``(N, outputs, H', W')``."""

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.networks.halsie import HalsieStream, StreamConfig, normalised, twice
+from training.networks.halsie import HalsieStream, SegmentationNetwork, StreamConfig, normalised, twice
 from training.networks.layers import ConvNorm, InvertedResidual, Mixer, load_imagenet
 
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
@@ -20,7 +20,7 @@ TAPPED = (24, 32, 96, 320)
 """Channels of the stages whose outputs are used, at strides 4, 8, 16 and 32."""
 
 
-class Teacher(nn.Module):
+class Teacher(SegmentationNetwork):
     """MobileNetV2 and a feature pyramid with mixers at strides 32 and 16 (our choice).
 
     It takes the place of a `HalsieStream` in training and validation of stills; events and state are ignored.

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.networks.halsie import HalsieStream, StreamConfig, normalised, twice
+from training.networks.halsie import HalsieStream, SegmentationNetwork, StreamConfig, normalised, twice
 from training.networks.layers import ConvNorm, mixing
 from training.networks.neurons import LIF
 
@@ -75,7 +75,7 @@ class Halsie(nn.Module):
         return twice(self.scores(x))
 
 
-class Windows(nn.Module):
+class Windows(SegmentationNetwork):
     """`Halsie` with the interface of `HalsieStream`: every step is a window of its own, whatever came before.
 
     Scores are averaged over cells of 4x4, as the stream gives them; there is no state, no displacement, and no layer of

@@ -225,9 +225,10 @@ def lost_inputs(
 def seen_box(views: Sequence[View], size: tuple[int, int]) -> tuple[slice, slice]:
     """Rows and columns of a picture of ``size`` (H, W) outside of which no view shows anything."""
     parts = [view.source(size) for view in views]
-    return tuple(
+    rows, columns = (
         slice(min(part[axis].start for part in parts), max(part[axis].stop for part in parts)) for axis in range(2)
     )
+    return rows, columns
 
 
 def inside(events: Events, box: tuple[slice, slice]) -> Events:
@@ -263,13 +264,14 @@ class View:
 
     def source(self, size: tuple[int, int]) -> tuple[slice, slice]:
         """Rows and columns of a picture of ``size`` (H, W) that the crop shows, a pixel more on each side."""
-        return tuple(
+        rows, columns = (
             slice(
                 int(np.clip(start / self.zoom - 1, 0, side - 1)),
                 int(np.clip(np.ceil((start + crop) / self.zoom) + 1, 1, side)),
             )
             for start, crop, side in zip((self.top, self.left), self.crop, size)
         )
+        return rows, columns
 
     def image(self, image: np.ndarray) -> np.ndarray:
         """``(H, W, 3) uint8`` to the crop ``(h, w, 3) uint8``; black beyond the picture."""

@@ -12,26 +12,22 @@ from __future__ import annotations
 import argparse
 import copy
 import hashlib
-import io
 import json
-import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
 import onnx
 import torch
 import yaml
-from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
 from halsie_ros.classes import CLASS_SETS
 from halsie_ros.files import write_atomically
+from training.core.onnx_graphs import traced
 from training.networks.halsie import EVENT_LAYERS, STATES, HalsieStream, StreamConfig
-from training.networks.layers import InParts, fuse_norms
+from training.networks.layers import ConvNorm, InParts, fuse_norms
 from training.networks.unrolled import Windows, network_for
 
-OPSET = 17
 BIN_US = 10_000
 EVENT_INPUTS = ("events_early", "events_late")
 FEATURES = ("quarter", "eighth")
@@ -61,7 +57,7 @@ class StepGraph(nn.Module):
         self, early: Tensor, late: Tensor, dt_us: Tensor, frame_valid: Tensor, *rest: Tensor
     ) -> tuple[Tensor, ...]:
         """``rest``: the frame features, then the states; gives scores, next states and spike counts."""
-        scores, state, spikes, _ = self.network.step((early, late), dt_us, frame_valid, rest[:2], rest[2:])
+        scores, state, spikes, _ = self.network.step((early, late), dt_us, frame_valid, (rest[0], rest[1]), rest[2:])
         return (scores, *state, *(layer.sum().view(1) for layer in spikes))
 
 
@@ -70,8 +66,8 @@ def deployed(network: HalsieStream) -> HalsieStream:
     rounded to float16, the first convolution on events in parts."""
     network = copy.deepcopy(network).eval().requires_grad_(False)
     fuse_norms(network)
-    first = network.event_branch.currents[0]
-    first.conv = InParts(first.conv, event_channels(network.config.bins)).requires_grad_(False)
+    first = cast(ConvNorm, network.event_branch.currents[0])
+    first.conv = InParts(cast(nn.Conv2d, first.conv), event_channels(network.config.bins)).requires_grad_(False)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             module.weight.copy_(module.weight.half().float())
@@ -121,44 +117,7 @@ def _trace(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str]) -> 
         if name not in ("dt_us", "frame_valid") and not name.startswith("spikes_"):
             suffix = f"_{stride}" if stride > 1 else ""
             axes[name] = {2: f"height{suffix}", 3: f"width{suffix}"}
-    buffer = io.BytesIO()
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracing exporter is announced as old, and warns of every shape it reads
-        torch.onnx.export(
-            module,
-            tuple(inputs.values()),
-            buffer,
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=list(inputs),
-            output_names=outputs,
-            dynamic_axes=axes,
-        )
-    model = _half_weights(onnx.load_from_string(buffer.getvalue()))
-    model.producer_name, model.producer_version, model.doc_string = "halsie_ros", "", ""
-    for node in model.graph.node:
-        node.doc_string = ""
-    onnx.checker.check_model(model, full_check=True)
-    return model
-
-
-def _half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Stores every convolution's weight as float16 with a Cast behind it.
-
-    Nothing else: leaks (of the order of 1e-5 per microsecond) and thresholds would lose what decides a spike.
-    """
-    casts = []
-    weights = {node.input[1] for node in model.graph.node if node.op_type == "Conv"}
-    for tensor in model.graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if tensor.name in weights and values.dtype == np.float32 and values.size >= 64:
-            full = tensor.name
-            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), full + "_half"))
-            casts.append(helper.make_node("Cast", [full + "_half"], [full], to=onnx.TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    return model
+    return traced(module, inputs, outputs, axes)
 
 
 def multiply_accumulates(network: HalsieStream, height: int, width: int) -> dict[str, int]:

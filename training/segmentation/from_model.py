@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -58,9 +58,9 @@ def network_of(model: str | Path) -> HalsieStream:
     network = HalsieStream(config)
     state = network.state_dict()
     for name, module in network.named_modules():
-        if isinstance(module, ConvNorm):
+        if isinstance(module, ConvNorm) and isinstance(norm := module.norm, nn.BatchNorm2d):
             weights[f"{name}.norm.bias"] = weights.pop(f"{name}.conv.bias", np.empty(0))
-            state[f"{name}.norm.weight"] = torch.full_like(module.norm.running_var, (1 + module.norm.eps) ** 0.5)
+            state[f"{name}.norm.weight"] = torch.full_like(norm.weight, (1 + norm.eps) ** 0.5)
     learned = {name for name, _ in network.named_parameters() if not name.endswith("norm.weight")}
     wrong = learned ^ set(weights) or {name for name in learned if tuple(state[name].shape) != weights[name].shape}
     if wrong:
@@ -144,8 +144,9 @@ def recalibrate_batch_norms(network: nn.Module, batches: Iterable[tuple[Tensor, 
     for norm in norms:
         first, second, count = sums[norm]
         mean, variance = first / count, (second / count - (first / count) ** 2).clamp(min=1e-6)
-        old = norm.weight / (norm.running_var + norm.eps).sqrt()
-        norm.bias += old * (mean - norm.running_mean)
+        running_mean, running_var = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
+        old = norm.weight / (running_var + norm.eps).sqrt()
+        norm.bias.add_(old * (mean - running_mean))
         norm.weight.copy_(old * (variance + norm.eps).sqrt())
-        norm.running_mean.copy_(mean)
-        norm.running_var.copy_(variance)
+        running_mean.copy_(mean)
+        running_var.copy_(variance)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.networks.halsie import warp
+
+
+class FrameNetwork(Protocol):
+    """What a teacher is asked for."""
+
+    def frame(self, image: Tensor) -> Tensor:
+        """RGB in 0 … 1, ``(N, 3, H, W)``, to scores ``(N, C, H/4, W/4)``."""
 
 
 def soft_iou(predicted: Tensor, shares: Tensor, items: int, groups: tuple[tuple[int, ...], ...] = ()) -> Tensor:
@@ -72,7 +81,7 @@ def motion_error(shares: Tensor, moves: Tensor, continues: Tensor) -> Tensor:
     return error / weight.clamp(min=1.0)
 
 
-def distillation_loss(scores: Tensor, clean: Tensor, teacher: nn.Module, most: int = 0) -> Tensor:
+def distillation_loss(scores: Tensor, clean: Tensor, teacher: FrameNetwork, most: int = 0) -> Tensor:
     """Kullback-Leibler divergence of scores from the teacher's, the mean over cells of the steps that have a frame.
 
     Args:

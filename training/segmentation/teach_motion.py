@@ -122,7 +122,10 @@ def teach(
             print(f"step {step + 1}/{steps} error {float(loss.detach()):.2f} px", flush=True)
     network.eval()
     with torch.no_grad():
-        parts = [error_px(network, *(part[k : k + 1] for part in held)).mean() for k in range(len(held[0]))]
+        counts, flow, dt_us = held
+        parts = [
+            error_px(network, counts[k : k + 1], flow[k : k + 1], dt_us[k : k + 1]).mean() for k in range(len(counts))
+        ]
     return float(torch.stack(parts).mean()), float(held[1].norm(dim=1).mean())
 
 
