@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +14,98 @@ from halsie_ros.events import Events
 from halsie_ros.events.clock import SensorClock
 from halsie_ros.events.messages import MESSAGE_TYPES, EventTopicDecoder
 from halsie_ros.pictures.image_message import ImageConverter
-from halsie_ros.wire.definitions import CLASSIFICATION, COMPRESSED_IMAGE, COMPRESSED_VIDEO, FFMPEG_PACKET, IMAGE
+from halsie_ros.wire.definitions import (
+    CAMERA_INFO,
+    CLASSIFICATION,
+    COMPRESSED_IMAGE,
+    COMPRESSED_VIDEO,
+    FFMPEG_PACKET,
+    IMAGE,
+    LABEL_INFO,
+)
 from halsie_ros.wire.layout import stamp_ns_of
 from halsie_ros.wire.stamps import stamp_to_ns
 
 TRUTH_TOPIC = "/ground_truth/mask"
 ACTION_TRUTH_TOPIC = "/ground_truth/action"
+_NO_CAMERA = ("ground_truth", "depth", "segmentation/")
+
+
+@dataclass(frozen=True)
+class PerceptionTopics:
+    """Where a bag holds what perception needs.
+
+    Attributes:
+        images: camera pictures, raw or compressed.
+        events: packets or arrays of events.
+        truth: mono8 masks; None where there are none.
+        truth_info: what the ids of `truth` mean (LabelInfo); None where nothing says it.
+        packets: encoded video; None where there is none.
+        calibrations: CameraInfo topics: "camera_info" and "event_camera_info", as far as they are there.
+    """
+
+    images: str
+    events: str
+    truth: str | None
+    truth_info: str | None
+    packets: str | None
+    calibrations: dict[str, str]
+
+
+def perception_topics(
+    bag: BagReader, *, images: str | None = None, events: str | None = None, truth: str = TRUTH_TOPIC
+) -> PerceptionTopics:
+    """Finds topics by type; the one with most messages is taken where several are there.
+
+    Labels, depth and what the package itself publishes are no camera.
+
+    Args:
+        bag: an open one.
+        images: instead of the topic found.
+        events: instead of the topic found.
+        truth: where masks would be.
+
+    Raises:
+        BagError: no images or no events.
+    """
+    pictures = bag.topics_of(IMAGE, COMPRESSED_IMAGE)
+    cameras = [name for name in pictures if name != truth and not any(word in name for word in _NO_CAMERA)]
+    chosen = _choose(bag, images, cameras, pictures, "images (sensor_msgs/Image or CompressedImage)")
+    streams = bag.event_topics()
+    stream = _choose(bag, events, streams, streams, f"events ({', '.join(MESSAGE_TYPES)})")
+    known = {"camera_info": chosen, "event_camera_info": stream}
+    found = {name: _nearest(bag.topics_of(CAMERA_INFO), topic) for name, topic in known.items()}
+    packets = bag.topics_of(FFMPEG_PACKET, COMPRESSED_VIDEO)
+    return PerceptionTopics(
+        chosen,
+        stream,
+        truth if truth in bag.topics else None,
+        _nearest(bag.topics_of(LABEL_INFO), truth),
+        packets[0] if packets else None,
+        {name: topic for name, topic in found.items() if topic is not None},
+    )
+
+
+def _choose(bag: BagReader, asked: str | None, found: list[str], allowed: list[str], what: str) -> str:
+    if asked is not None and asked in allowed:
+        return asked
+    if asked is None and found:
+        return found[0]
+    held = ", ".join(f"{name} ({topic.type})" for name, topic in sorted(bag.topics.items())) or "nothing"
+    raise BagError(f"{bag.path} has no {what}{f' on {asked}' if asked else ''}: it holds {held}")
+
+
+def _nearest(names: list[str], topic: str) -> str | None:
+    """The one in the topic's namespace, or the nearest one above it; None where there is none.
+
+    Example: for /camera/image_raw/compressed that is /camera/camera_info.
+    """
+    spaces = [topic.rsplit("/", depth)[0] for depth in range(1, topic.count("/"))]
+    return next((name for space in spaces for name in names if name.rpartition("/")[0] == space), None)
 
 
 class Recording:
-    """Topics are found by type; the one with most messages is taken where several are there.
+    """The frames, events and truth of a bag, found by `perception_topics`.
 
     Args:
         path: the bag.
@@ -55,16 +138,11 @@ class Recording:
         self.bad_messages = 0
         self._convert = ImageConverter()
         with open_bag(path) as bag:
-            self.truth_topic = truth_topic if truth_topic in bag.topics else None
-            packets = bag.topics_of(FFMPEG_PACKET, COMPRESSED_VIDEO)
-            self.packets_topic = packets[0] if packets else None
+            topics = perception_topics(bag, images=image_topic, events=events_topic, truth=truth_topic)
+            self.image_topic, self.events_topic, self.truth_topic = topics.images, topics.events, topics.truth
+            self.packets_topic = topics.packets
             self.end_ns = bag.end_ns
             self.actions = self._read_actions(bag)
-            images = [name for name in bag.topics_of(IMAGE, COMPRESSED_IMAGE) if name != truth_topic]
-            self.image_topic = self._choose(bag, image_topic, images, "images (sensor_msgs/Image or CompressedImage)")
-            self.events_topic = self._choose(
-                bag, events_topic, bag.event_topics(), f"events ({', '.join(MESSAGE_TYPES)})"
-            )
 
     def _read_actions(self, bag: BagReader) -> list[tuple[int, str]]:
         if ACTION_TRUTH_TOPIC not in bag.topics or bag.topics[ACTION_TRUTH_TOPIC].type != CLASSIFICATION:
@@ -77,14 +155,6 @@ class Recording:
             except (BagError, CodecError, IndexError):
                 self.bad_messages += 1
         return found
-
-    def _choose(self, bag: BagReader, asked: str | None, found: list[str], what: str) -> str:
-        if asked is not None and asked in found:
-            return asked
-        if asked is None and found:
-            return found[0]
-        held = ", ".join(f"{name} ({topic.type})" for name, topic in sorted(bag.topics.items())) or "nothing"
-        raise BagError(f"{self.path} has no {what}{f' on {asked}' if asked else ''}: it holds {held}")
 
     def frame_stamps(self) -> list[int]:
         """Stamps of all frames in ns, in the order of the bag."""
@@ -126,7 +196,7 @@ class Recording:
             clock = SensorClock()
             for _, log_ns, payload in bag.messages([self.events_topic]):
                 try:
-                    yield clock.localize(decoder.push(payload, log_ns))[0]
+                    yield clock.localize(decoder.push(payload, log_ns))[0].events
                 except CodecError:
                     self.bad_messages += 1
 

@@ -145,13 +145,12 @@ class EventPath:
 
     def push(self, message: bytes) -> None:
         """Takes one packet; when its window is full, makes the grid."""
-        events, last_us, jump = self._clock.localize(self._decoder.push(message))
+        batch, jump = self._clock.localize(self._decoder.push(message))
         if jump.resets:
             self._ring.reset()
             self._from_us = None
-        self._ring.push(events)
-        if last_us is None:
-            return
+        self._ring.push(batch.events)
+        last_us = batch.end_us
         if self._from_us is None:
             self._from_us = last_us
         while last_us - self._from_us >= self._window_us:

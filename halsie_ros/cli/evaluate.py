@@ -5,13 +5,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from halsie_ros.cli import evaluate_action
 from halsie_ros.cli.arguments import add_json_argument
 from halsie_ros.datasets.registry import LABELLED
 from halsie_ros.errors import ParameterError
 from halsie_ros.files import refuse_unwritable, write_atomically, write_json
+
+if TYPE_CHECKING:
+    from halsie_ros.evaluation.offline import StreamSettings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +57,14 @@ def _segmentation(parser: argparse.ArgumentParser) -> None:
         "--frames", type=int, default=8, metavar="N", help="frames per sequence; 1: single pictures (%(default)s)"
     )
     parser.add_argument("--gt", default="/ground_truth/mask", metavar="TOPIC", help="labels in the bag (%(default)s)")
+    parser.add_argument(
+        "--params", type=Path, metavar="FILE", help="the segmentation node's parameter file, for --bag (its defaults)"
+    )
+    parser.add_argument(
+        "--registration",
+        choices=("identity", "resize", "homography", "camera_info"),
+        help="how the bag's events get into the image frame, instead of the parameter file's",
+    )
     parser.add_argument("--model", default="halsie_scene", help="a name in models/ or a path to a card (%(default)s)")
     parser.add_argument(
         "--inputs",
@@ -85,6 +98,16 @@ def run(args: argparse.Namespace) -> int:
     return _run_segmentation(args)
 
 
+def _stream_settings(args: argparse.Namespace) -> StreamSettings:
+    """How the node would step the bag."""
+    from halsie_ros.evaluation.offline import StreamSettings
+
+    if not args.bag and (args.params or args.registration):
+        raise ParameterError("--params and --registration tell how a bag's stream is stepped: give --bag")
+    settings = StreamSettings.load(args.params) if args.params else StreamSettings()
+    return replace(settings, registration=args.registration) if args.registration else settings
+
+
 def _run_segmentation(args: argparse.Namespace) -> int:
     from halsie_ros.evaluation.degradations import Degradation
     from halsie_ros.segmentation.pipeline import SegmentationPipeline
@@ -94,17 +117,23 @@ def _run_segmentation(args: argparse.Namespace) -> int:
         refuse_unwritable(args.report)
     if args.dataset and (args.root is None or args.split is None):
         raise ParameterError(f"--dataset {args.dataset}: needs --root DIR and --split SPLIT")
-    pipeline = SegmentationPipeline(args.model, restoration=not args.no_restoration)
+    settings = _stream_settings(args)
+    pipeline = SegmentationPipeline(args.model, restoration=settings.restoration and not args.no_restoration)
     if args.bag:
         from halsie_ros.evaluation.bag import evaluate_bag
 
-        result, recorder = evaluate_bag(
-            pipeline, args.bag, ground_truth=args.gt, inputs=args.inputs, degradation=degradation
+        result, tally = evaluate_bag(
+            pipeline,
+            args.bag,
+            ground_truth=args.gt,
+            inputs=args.inputs,
+            degradation=degradation,
+            settings=settings,
         )
     else:
         from halsie_ros.evaluation.segmentation import evaluate
 
-        result, recorder = evaluate(
+        result, tally = evaluate(
             pipeline,
             args.dataset,
             args.root,
@@ -120,7 +149,7 @@ def _run_segmentation(args: argparse.Namespace) -> int:
     if args.report:
         from halsie_ros.evaluation.report import html
 
-        write_atomically(args.report, html(result, recorder.pictures, recorder.judge.classes).encode())
+        write_atomically(args.report, html(result, tally.pictures, tally.common.classes).encode())
     if args.json != "-":
         from halsie_ros.evaluation.result import summary
 

@@ -1,38 +1,33 @@
-"""Segmentation on a bag, offline: as fast as it goes, and the same masks bit for bit every time.
+"""Segmentation on a bag, offline: the node's own synchroniser, geometry and state, as fast as it goes.
 
-Only stamps decide: a frame is segmented when the events have passed it, whatever the times at which messages were
-logged. The state runs through the whole bag, as on a robot that loses nothing.
+The log time is the clock, so that two runs give the same masks bit for bit: those of a node that loses nothing.
 """
 
 from __future__ import annotations
 
 import time
 import zlib
-from collections import Counter, deque
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from halsie_ros.bags.reader import BagReader, open_bag
+from halsie_ros.bags.recording import PerceptionTopics, perception_topics
 from halsie_ros.classes import CLASS_SETS, ClassSet
-from halsie_ros.errors import BagError, CodecError, ParameterError
+from halsie_ros.errors import BagError, CodecError, GeometryError, HalsieError, ParameterError
 from halsie_ros.evaluation.degradations import Degradation
+from halsie_ros.evaluation.offline import BagStream, StreamSettings
 from halsie_ros.evaluation.pairing import Pairing, class_set_of_info
-from halsie_ros.evaluation.result import Judge, Recorder, class_set_of, usable_inputs
-from halsie_ros.events.clock import SensorClock
-from halsie_ros.events.messages import EventTopicDecoder
-from halsie_ros.events.windows import EventRing
-from halsie_ros.geometry.registration import Registration
+from halsie_ros.evaluation.result import CommonClasses, Tally, class_set_of, usable_inputs
 from halsie_ros.pictures.image_message import ImageConverter
-from halsie_ros.segmentation.pipeline import SegmentationPipeline, State
-from halsie_ros.wire.definitions import COMPRESSED_IMAGE, IMAGE, LABEL_INFO
+from halsie_ros.segmentation.pipeline import SegmentationPipeline
+from halsie_ros.segmentation.stream import MaskStream
+from halsie_ros.segmentation.synchronizer import Step
+from halsie_ros.wire.definitions import COMPRESSED_IMAGE, IMAGE
 from halsie_ros.wire.stamps import stamp_to_ns
-
-PATIENCE_NS = 500_000_000
-"""A frame waits for its events no longer than this, in the bag's own log time."""
-_GAP_US = 500_000
-_RING = 1 << 22
 
 
 def evaluate_bag(
@@ -42,8 +37,9 @@ def evaluate_bag(
     ground_truth: str,
     inputs: str = "both",
     degradation: Degradation | None = None,
-) -> tuple[dict[str, Any], Recorder]:
-    """Evaluates a model on a bag; gives the result for JSON and the recorder with its pictures.
+    settings: StreamSettings | None = None,
+) -> tuple[dict[str, Any], Tally]:
+    """Evaluates a model on a bag; gives the result for JSON and the tally with its pictures.
 
     Args:
         pipeline: the model.
@@ -51,51 +47,70 @@ def evaluate_bag(
         ground_truth: topic of the label masks (mono8), stamped like their images.
         inputs: both, frames or events.
         degradation: of the frames; not a blackout.
+        settings: the node's, how events get into the image frame and which masks come; None: its defaults.
 
     Raises:
         BagError: the bag cannot be read, or lacks images, events or labels.
+        GeometryError: the events never got into the image frame.
         ParameterError: inputs or a degradation that has no meaning in a bag, or labels of unknown classes.
     """
-    degradation = degradation or Degradation()
+    degradation, settings = degradation or Degradation(), settings or StreamSettings()
     if inputs not in ("both", "frames", "events") or degradation.kind == "blackout":
         raise ParameterError(
             f"--inputs {inputs} --degrade {degradation}: hold and blackout need sequences of their own, use --dataset"
         )
     inputs = usable_inputs(pipeline.card, inputs)
     with open_bag(path) as bag:
-        run = _Run(pipeline, bag, ground_truth, inputs, degradation)
-        for topic, log_ns, payload in bag.messages(run.topics):
-            run.take(topic, log_ns, payload)
-        run.finish()
+        topics = _topics(bag, ground_truth)
+        run = _Run(pipeline, bag, topics, inputs, degradation, settings)
+        run.through_the_bag()
+        if run.unregistered and run.unregistered == len(run.tally.windows):
+            raise GeometryError(f"{path}: {run.masks.problem}; see --registration and --params")
         about = {
             "dataset": "bag",
             "split": path.name,
             "inputs": inputs,
             "degrade": str(degradation),
             "restoration": pipeline.restoration and inputs == "both",
-            "protocol": "offline, one state through the whole bag",
-            "topics": {"images": run.images, "events": run.event_topic, "labels": ground_truth},
+            "protocol": "offline, the node's own steps, one state through the whole bag",
+            "registration": settings.registration,
+            "topics": {"images": topics.images, "events": topics.events, "labels": ground_truth},
             "labels_without_mask": run.pairing.labels - run.pairing.paired,
-            "drops": dict(sorted(run.drops.items())),
+            "drops": run.drops,
         }
-        if not run.recorder.records:
-            lost = "".join(f"; {count} times {cause}" for cause, count in sorted(run.drops.items()))
+        if not run.tally.records:
+            lost = "".join(f"; {count} times {cause}" for cause, count in run.drops.items())
             raise BagError(
                 f"{path}: {run.pairing.labels} labels on {ground_truth}, "
-                f"none with the stamp of an image on {run.images}{lost}"
+                f"none with the stamp of an image on {topics.images}{lost}"
             )
-        return run.recorder.result(about), run.recorder
+        return run.tally.result(about), run.tally
 
 
-def label_classes(bag: BagReader, ground_truth: str, fallback: tuple[str, ...]) -> ClassSet:
+def _topics(bag: BagReader, ground_truth: str) -> PerceptionTopics:
+    """The bag's topics, the labels among them."""
+    pictures = bag.topics_of(IMAGE, COMPRESSED_IMAGE)
+    if ground_truth not in bag.topics:
+        masks = ", ".join(bag.topics_of(IMAGE)) or "none"
+        raise BagError(f"{bag.path} has no topic {ground_truth}: name one by --gt; image topics are {masks}")
+    try:
+        return perception_topics(bag, truth=ground_truth)
+    except BagError as error:
+        if ground_truth in pictures and "has no images" in str(error):
+            raise BagError(
+                f"{bag.path}: beside the labels on {ground_truth} there is no camera topic (labels, depth and masks "
+                "do not count): record the camera too, or name the labels' topic by --gt"
+            ) from error
+        raise
+
+
+def label_classes(bag: BagReader, topics: PerceptionTopics, fallback: tuple[str, ...]) -> ClassSet:
     """What the labels' ids mean: from the LabelInfo beside them, else the model's own classes."""
-    near = ground_truth.rpartition("/")[0]
-    topics = [name for name in bag.topics_of(LABEL_INFO) if name.startswith(f"{near}/")]
-    for topic, _, payload in bag.messages(topics):
+    for topic, _, payload in bag.messages([topics.truth_info] if topics.truth_info else []):
         return class_set_of_info(bag.deserialize(topic, payload).class_map, CLASS_SETS)
     own = class_set_of(fallback)
     if own is None:
-        raise ParameterError(f"{bag.path}: nothing says what the labels on {ground_truth} mean; add a LabelInfo topic")
+        raise ParameterError(f"{bag.path}: nothing says what the labels on {topics.truth} mean; add a LabelInfo topic")
     return own
 
 
@@ -103,135 +118,84 @@ class _Run:
     """One pass over a bag."""
 
     def __init__(
-        self, pipeline: SegmentationPipeline, bag: BagReader, ground_truth: str, inputs: str, degradation: Degradation
+        self,
+        pipeline: SegmentationPipeline,
+        bag: BagReader,
+        topics: PerceptionTopics,
+        inputs: str,
+        degradation: Degradation,
+        settings: StreamSettings,
     ) -> None:
-        self._pipeline, self._bag, self._ground_truth = pipeline, bag, ground_truth
-        self._inputs, self._degradation = inputs, degradation
-        if ground_truth not in bag.topics:
-            masks = ", ".join(bag.topics_of(IMAGE)) or "none"
-            raise BagError(f"{bag.path} has no topic {ground_truth}: name one by --gt; image topics are {masks}")
-        images = [name for name in bag.topics_of(IMAGE, COMPRESSED_IMAGE) if not _is_extra(name, ground_truth)]
-        events = bag.event_topics()
-        if not images and ground_truth in bag.topics_of(IMAGE, COMPRESSED_IMAGE):
-            raise BagError(
-                f"{bag.path}: beside the labels on {ground_truth} there is no camera topic (labels, depth and masks do "
-                "not count): record the camera too, or name the labels' topic by --gt"
-            )
-        if not images or not events:
-            raise BagError(
-                f"{bag.path} has {'no image' if not images else 'no event'} topic; its topics are "
-                f"{', '.join(bag.topics)}"
-            )
-        self.images, self.event_topic = images[0], events[0]
-        self.topics = {self.images, self.event_topic, ground_truth}
-        info = bag.topics[self.event_topic]
-        self._decoder = EventTopicDecoder(info.type, serialization=info.serialization, definition=info.definition)
-        self._converter = ImageConverter(use_cv_bridge=False)
-        self._clock, self._ring = SensorClock(), EventRing(_RING)
-        self._sensor: tuple[int, int] | None = None
-        self._registration: Registration | None = None
-        self._frames: deque[tuple[int, int, np.ndarray]] = deque()
-        self._state: State | None = None
-        self._end_us: int | None = None
+        self._bag, self._topics, self._inputs, self._degradation = bag, topics, inputs, degradation
+        card, alignment = pipeline.card, settings.alignment()
+        self.masks = MaskStream(pipeline, alignment)
+        self._source = BagStream(bag, topics, alignment, settings.timing(card.bins * card.bin_us))
         self._last_frame: np.ndarray | None = None
-        self._warm = False
-        self.drops: Counter[str] = Counter()
+        self._bad: Counter[str] = Counter()
+        self.unregistered = 0
         self.pairing = Pairing()
-        self.recorder = Recorder(
-            pipeline.card, Judge(pipeline.card, label_classes(bag, ground_truth, pipeline.card.classes))
+        self.tally = Tally(card, CommonClasses(card, label_classes(bag, topics, card.classes)))
+
+    @property
+    def drops(self) -> dict[str, int]:
+        """What was lost or bent, by cause."""
+        unregistered = {"events_not_registered": self.unregistered} if self.unregistered else {}
+        return dict(sorted(Counter({**self._source.drops, **unregistered, **self._bad}).items()))
+
+    def through_the_bag(self) -> None:
+        """Steps through the whole bag, and scores what has labels."""
+        labels, truth = ImageConverter(), self._topics.truth
+        for topic, log_ns, payload in self._bag.messages({*self._source.inputs, str(truth)}):
+            if topic == truth:
+                try:
+                    message = self._bag.deserialize(topic, payload)
+                    label, stamp_ns = labels.convert(message), stamp_to_ns(message.header.stamp)
+                except (CodecError, BagError):
+                    self._bad[f"bad message on {topic}"] += 1
+                    continue
+                self._score(self.pairing.add_label(stamp_ns, label), stamp_ns)
+                continue
+            for step, image in self._source.take(topic, log_ns, payload):
+                self._step(step, image)
+        for step, image in self._source.finish():
+            self._step(step, image)
+
+    def _step(self, step: Step, image: np.ndarray | None) -> None:
+        seen = image
+        if image is not None:
+            if self._last_frame is None:
+                self.masks.pipeline.warm_up((image.shape[0], image.shape[1]))
+            rng = np.random.default_rng(zlib.crc32(b"%d" % step.stamp_ns))
+            seen = self._degradation.frame(image, self._last_frame, rng)
+            self._last_frame = image
+        step = replace(
+            step,
+            use_frame=step.use_frame and self._inputs != "events",
+            use_events=step.use_events and self._inputs != "frames",
         )
-
-    def take(self, topic: str, log_ns: int, payload: bytes) -> None:
-        """One message, in the order of log time."""
-        try:
-            if topic == self.event_topic:
-                self._take_events(payload, log_ns)
-            else:
-                message = self._bag.deserialize(topic, payload)
-                stamp_ns = stamp_to_ns(message.header.stamp)
-                pixels = self._converter.convert(message)
-                if topic == self._ground_truth:
-                    self._score(self.pairing.add_label(stamp_ns, pixels), stamp_ns)
-                else:
-                    self._frames.append((stamp_ns, log_ns, pixels))
-        except (CodecError, BagError):  # what cannot be read, and what cannot be shown: the next one may
-            self.drops[f"bad message on {topic}"] += 1
-        watermark_us = self._ring.watermark_us
-        while self._frames:
-            stamp_ns, frame_log_ns, _ = self._frames[0]
-            passed = watermark_us is not None and watermark_us >= stamp_ns // 1000
-            if not passed and log_ns - frame_log_ns < PATIENCE_NS:
-                break
-            self._step(*self._frames.popleft())
-
-    def finish(self) -> None:
-        """The frames that were still waiting for events."""
-        while self._frames:
-            self._step(*self._frames.popleft())
-        self.drops += Counter({"events late": self._ring.late, "events without room": self._ring.overflowed})
-
-    def _take_events(self, payload: bytes, log_ns: int) -> None:
-        batch = self._decoder.push(payload, log_ns)
-        events, last_us, jump = self._clock.localize(batch)
-        self.drops += Counter({"packets lost": batch.lost, **batch.dropped})
-        if jump.resets:
-            self.drops["jumps of time"] += 1
-            self._ring.reset()
-            self._state = self._end_us = None
-        self._sensor = (batch.height, batch.width)
-        self._ring.push(events)
-        if last_us is not None:
-            self._ring.advance(last_us)
-
-    def _step(self, stamp_ns: int, _: int, image: np.ndarray) -> None:
-        t1_us = stamp_ns // 1000
-        size = (image.shape[0], image.shape[1])
-        card = self._pipeline.card
-        if self._end_us is not None and not 0 < t1_us - self._end_us <= _GAP_US:
-            if t1_us <= self._end_us:
-                self.drops["frames out of order"] += 1
-                return
-            self._state = self._end_us = None
-        t0_us = t1_us - card.bins * card.bin_us if self._end_us is None else self._end_us
-        events = self._ring.cut(t0_us, t1_us)
-        if self._sensor is not None:
-            if self._registration is None or self._registration.image_size != size:
-                self._registration = Registration.identity(self._sensor, size)
-            events = self._registration.apply(events)
-        frame = self._degradation.frame(image, self._last_frame, np.random.default_rng(zlib.crc32(b"%d" % stamp_ns)))
-        self._last_frame = image
-        use_frame, use_events = self._inputs != "events", self._inputs != "frames"
-        if not self._warm:  # opens the sessions for this size, outside the timing
-            self._pipeline.step(frame, events, None, t0_us=t0_us, t1_us=t1_us)
-            self._warm = True
+        outside = self.masks.counts["events_outside"]
         began = time.perf_counter()
-        result = self._pipeline.step(
-            frame,
-            events,
-            self._state,
-            t0_us=t0_us,
-            t1_us=t1_us,
-            size=size,
-            use_frame=use_frame,
-            use_events=use_events,
-        )
-        self.recorder.step(
+        try:
+            result = self.masks.run(step, seen, self._source.sensor_size)
+        except HalsieError:
+            self._bad["refused_step"] += 1
+            self.masks.forget()
+            return
+        if result is None:
+            return
+        usable = step.use_events and not self.masks.problem
+        self.unregistered += step.use_events and not usable
+        self.tally.step(
             result,
-            t_us=t1_us,
+            t_us=step.t1_us,
             ms=(time.perf_counter() - began) * 1e3,
-            events=len(events) * use_events,
-            frame=use_frame,
-            window_us=t1_us - t0_us,
+            events=(len(step.events) - self.masks.counts["events_outside"] + outside) * usable,
+            frame=image is not None and step.use_frame,
+            window_us=step.t1_us - step.t0_us,
         )
-        self._state, self._end_us = result.state, t1_us
-        self._score(self.pairing.add_mask(stamp_ns, (result.mask, frame)), stamp_ns)
+        self._score(self.pairing.add_mask(step.stamp_ns, (result.mask, seen)), step.stamp_ns)
 
     def _score(self, pair: tuple[Any, np.ndarray] | None, stamp_ns: int) -> None:
         if pair is not None:
             (mask, frame), label = pair
-            self.recorder.score(f"{stamp_ns}", stamp_ns // 1000, frame, mask, label)
-
-
-def _is_extra(name: str, ground_truth: str) -> bool:
-    """Whether an image topic is no camera picture: labels, depth, and what the package itself publishes."""
-    return name == ground_truth or any(word in name for word in ("ground_truth", "depth", "segmentation/"))
+            self.tally.score(f"{stamp_ns}", stamp_ns // 1000, frame, mask, label)

@@ -13,7 +13,7 @@ import numpy as np
 from halsie_ros.classes import ClassSet
 from halsie_ros.errors import ParameterError
 from halsie_ros.evaluation.pairing import Pairing
-from halsie_ros.evaluation.result import Judge, Recorder
+from halsie_ros.evaluation.result import CommonClasses, Tally
 from halsie_ros.inference.cards import ModelCard
 from halsie_ros.segmentation.pipeline import State, StepResult
 
@@ -32,7 +32,7 @@ class LiveScore:
 
     def __init__(self, card: ModelCard, classes: ClassSet) -> None:
         self._card = card
-        self._recorder = Recorder(card, Judge(card, classes))
+        self._tally = Tally(card, CommonClasses(card, classes))
         self._pairing = Pairing()
         self._pictures: OrderedDict[int, np.ndarray] = OrderedDict()
         self._seen_ns: dict[int, int] = {}
@@ -43,9 +43,9 @@ class LiveScore:
         self._losses: dict[str, int] = {}
 
     @property
-    def recorder(self) -> Recorder:
+    def tally(self) -> Tally:
         """The scored frames, with the worst as pictures."""
-        return self._recorder
+        return self._tally
 
     def image(self, stamp_ns: int, now_ns: int, pixels: np.ndarray) -> None:
         """A camera picture arrived at the steady time `now_ns`."""
@@ -72,7 +72,7 @@ class LiveScore:
         steps = -(-window_us // longest_us)
         told = StepResult(mask, mask, State(mask.shape, {}), self._spikes, steps)
         events = round(self._event_rate * window_us * 1e-6)
-        self._recorder.step(told, t_us=stamp_ns // 1000, ms=latency_ms, events=events, frame=True, window_us=window_us)
+        self._tally.step(told, t_us=stamp_ns // 1000, ms=latency_ms, events=events, frame=True, window_us=window_us)
 
     def label(self, stamp_ns: int, label: np.ndarray) -> None:
         """A ground-truth mask arrived."""
@@ -80,7 +80,7 @@ class LiveScore:
 
     def _score(self, stamp_ns: int, pair: tuple[np.ndarray, np.ndarray] | None) -> None:
         if pair is not None:
-            self._recorder.score(f"{stamp_ns}", stamp_ns // 1000, self._pictures.get(stamp_ns), *pair)
+            self._tally.score(f"{stamp_ns}", stamp_ns // 1000, self._pictures.get(stamp_ns), *pair)
 
     def status(self, part: str, values: dict[str, str]) -> None:
         """A diagnostic status of the segmentation node: its spike rates, event rate and losses.
@@ -111,7 +111,7 @@ class LiveScore:
             ParameterError: nothing was scored.
         """
         answered = [stamp for stamp in self._seen_ns if stamp in self._answered_ns]
-        if not self._recorder.records:
+        if not self._tally.records:
             raise ParameterError(
                 f"{len(self._seen_ns)} images, {len(self._answered_ns)} masks, {self._pairing.labels} labels arrived, "
                 "but no mask and label of one stamp: are the topics remapped and the bag labelled?"
@@ -125,7 +125,7 @@ class LiveScore:
         times = [entry["ms"] for entry in latency]
         losses = {name: count for name, count in sorted(self._losses.items()) if count}
         unanswered = len(self._seen_ns) - len(answered)
-        result = self._recorder.result(about)
+        result = self._tally.result(about)
         by_time = {entry["t_us"]: entry["ms"] for entry in latency}
         return result | {
             "steps": [step | {"ms": by_time.get(step["t_us"], step["ms"])} for step in result["steps"]],

@@ -54,7 +54,7 @@ def html(result: dict[str, Any], pictures: Sequence[Picture], classes: ClassSet)
     """The report; the whole result lies in it as JSON, in the element `result`.
 
     Args:
-        result: of `Recorder.result`, perhaps with `latency_ms` (a list) and `drops` (cause to count).
+        result: of `Tally.result`, perhaps with `latency_ms` (a list) and `drops` (cause to count).
         pictures: the worst frames.
         classes: what mask and label mean.
     """

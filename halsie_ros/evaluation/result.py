@@ -43,7 +43,7 @@ def usable_inputs(card: ModelCard, inputs: str) -> str:
     return inputs
 
 
-class Judge:
+class CommonClasses:
     """Compares masks in a model's classes with labels in a data set's, whichever way a mapping leads.
 
     Args:
@@ -101,16 +101,16 @@ class Record:
 
 
 @dataclass
-class Recorder:
+class Tally:
     """Takes in steps and scored frames.
 
     Attributes:
         card: the model's.
-        judge: which classes count.
+        common: which classes count.
     """
 
     card: ModelCard
-    judge: Judge
+    common: CommonClasses
     records: list[Record] = field(default_factory=list)
     ms: list[float] = field(default_factory=list)
     windows: list[dict[str, Any]] = field(default_factory=list)
@@ -156,8 +156,8 @@ class Recorder:
 
     def score(self, name: str, t_us: int, frame: np.ndarray | None, mask: np.ndarray, label: np.ndarray) -> None:
         """A mask in the model's classes against a label in the data set's; keeps the worst as pictures."""
-        found, true = self.judge.mask(mask), self.judge.label(label)
-        classes = len(self.judge.classes)
+        found, true = self.common.mask(mask), self.common.label(label)
+        classes = len(self.common.classes)
         found = np.where(found < classes, found, 0).astype(np.uint8)
         counts = confusion(found, true, classes)
         sums = np.stack([np.diagonal(counts), counts.sum(1), counts.sum(0)])
@@ -182,7 +182,7 @@ class Recorder:
         counts = np.sum([record.confusion for record in self.records], axis=0)
         sums = np.stack([record.sums for record in self.records])
         figures = scores(counts)
-        names = self.judge.classes.names
+        names = self.common.classes.names
         layers = {layer for window in self.windows for layer in window["spikes"]}
         rates = {layer: float(np.mean([w["spikes"][layer] for w in self.windows])) for layer in sorted(layers)}
         graphs = [read_graph(path) for path in self.card.graphs.values()]
@@ -205,7 +205,7 @@ class Recorder:
             "spike_rate": float(np.mean(list(rates.values()))) if rates else None,
             "spike_rates": rates,
             "classes": list(names),
-            "mapped": self.judge.mapped,
+            "mapped": self.common.mapped,
             "confusion": counts.tolist(),
             "per_frame": [
                 {

@@ -15,7 +15,7 @@ from halsie_ros.datasets.registry import split_samples
 from halsie_ros.datasets.samples import Sample
 from halsie_ros.errors import ParameterError
 from halsie_ros.evaluation.degradations import Degradation
-from halsie_ros.evaluation.result import Judge, Recorder, usable_inputs
+from halsie_ros.evaluation.result import CommonClasses, Tally, usable_inputs
 from halsie_ros.segmentation.pipeline import SegmentationPipeline, State
 
 INPUTS = ("both", "frames", "events", "hold")
@@ -25,14 +25,15 @@ choice)."""
 
 
 def run_sample(
-    pipeline: SegmentationPipeline, sample: Sample, inputs: str, degradation: Degradation, recorder: Recorder
+    pipeline: SegmentationPipeline, sample: Sample, inputs: str, degradation: Degradation, tally: Tally
 ) -> None:
     """Runs one sample and scores its last mask.
 
     Raises:
         ParameterError: there is no frame to run, as with "hold" and a blackout as long as the sample.
     """
-    frames = degradation.frames(sample)
+    pictures = degradation.frames(sample)
+    frames = [None] * len(pictures) if inputs == "events" else pictures
     state: State | None = None
     size = sample.labels.shape[1:]
     mask = None
@@ -41,30 +42,21 @@ def run_sample(
         if inputs == "hold" and k > last_frame:
             break
         start_us, stop_us = sample.bounds_us(k)
-        events = sample.window(k)
+        events = None if inputs == "frames" else sample.window(k)
         began = time.perf_counter()
-        result = pipeline.step(
-            frame,
-            events,
-            state,
-            t0_us=start_us,
-            t1_us=stop_us,
-            size=size,
-            use_frame=inputs != "events",
-            use_events=inputs != "frames",
-        )
-        recorder.step(
+        result = pipeline.step(frame, events, state, t0_us=start_us, t1_us=stop_us, size=size)
+        tally.step(
             result,
             t_us=stop_us,
             ms=(time.perf_counter() - began) * 1e3,
-            events=len(events) if inputs != "frames" else 0,
-            frame=frame is not None and inputs != "events",
+            events=0 if events is None else len(events),
+            frame=frame is not None,
             window_us=stop_us - start_us,
         )
         state, mask = result.state, result.mask
     if mask is None:
         raise ParameterError(f"{sample.name}: a sample without frames cannot be scored")
-    recorder.score(sample.name, int(sample.t_us[-1]), frames[-1], mask, sample.labels[-1])
+    tally.score(sample.name, int(sample.t_us[-1]), pictures[-1], mask, sample.labels[-1])
 
 
 def evaluate(
@@ -80,8 +72,8 @@ def evaluate(
     frames: int = FRAMES,
     folded: bool = False,
     progress: bool = False,
-) -> tuple[dict[str, Any], Recorder]:
-    """Evaluates a model on a split; gives the result for JSON and the recorder with its pictures.
+) -> tuple[dict[str, Any], Tally]:
+    """Evaluates a model on a split; gives the result for JSON and the tally with its pictures.
 
     Sequences have `frames` frames (1: single pictures, without any past), of `drives` only where some are named.
     `folded` compares in the classes that data sets share.
@@ -100,18 +92,18 @@ def evaluate(
     degradation = degradation or Degradation()
     frames += degradation.count
     classes, count, samples = split_samples(dataset, root, split, frames=frames, labels=labels, drives=drives)
-    recorder = Recorder(pipeline.card, Judge(pipeline.card, classes, folded=folded))
+    tally = Tally(pipeline.card, CommonClasses(pipeline.card, classes, folded=folded))
     left_out = 0
     for number, sample in enumerate(_warmed(pipeline, samples), 1):
         if len(sample) > degradation.count:
-            run_sample(pipeline, sample, inputs, degradation, recorder)
+            run_sample(pipeline, sample, inputs, degradation, tally)
         else:
             left_out += 1
         if progress:
             print(f"\r{split}: {number}{f' of {count}' if count else ''} frames", end="", file=sys.stderr, flush=True)
     if progress:
         print(file=sys.stderr)
-    if left_out and not recorder.records:
+    if left_out and not tally.records:
         raise ParameterError(
             f"--degrade {degradation}: leaves none of the {left_out} samples of {split} a frame, nothing to score: "
             "give a shorter blackout, or none where samples are single frames"
@@ -120,20 +112,19 @@ def evaluate(
         "dataset": dataset,
         "split": split,
         **({"drives": list(drives)} if drives else {}),
-        "class_set": recorder.judge.classes.name,
+        "class_set": tally.common.classes.name,
         "inputs": inputs,
         "degrade": str(degradation),
         "restoration": pipeline.restoration and inputs in ("both", "hold"),
         "protocol": f"sequences of up to {frames} frames, fresh state each",
         "left_out": left_out,
     }
-    return recorder.result(about), recorder
+    return tally.result(about), tally
 
 
 def _warmed(pipeline: SegmentationPipeline, samples: Iterable[Sample]) -> Iterator[Sample]:
-    """The samples; the first one's first window is run once beforehand, so that no timing holds a session's start."""
+    """The samples; the graphs are opened for the first one's size beforehand, so that no timing holds that."""
     for number, sample in enumerate(samples):
         if number == 0:
-            start_us, stop_us = sample.bounds_us(0)
-            pipeline.step(sample.frames[0], sample.window(0), None, t0_us=start_us, t1_us=stop_us)
+            pipeline.warm_up((sample.labels.shape[1], sample.labels.shape[2]))
         yield sample

@@ -9,12 +9,12 @@ middle, gives offset and drift (the idea of TICSync, Harrison and Newman, ICRA 2
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from enum import Enum
 
 import numpy as np
 
 from halsie_ros.errors import ParameterError
-from halsie_ros.events.events import Events
 from halsie_ros.events.messages import EventBatch
 from halsie_ros.wire.stamps import SECOND_NS
 
@@ -188,17 +188,14 @@ class SensorClock:
             return (int(t_us) + self.offset_us) * 1000
         return (np.asarray(t_us, np.int64) + self.offset_us) * 1000
 
-    def localize(self, batch: EventBatch) -> tuple[Events, int | None, Jump]:
-        """A batch's events in host microseconds by this clock's source.
-
-        Returns:
-            The events; the last time that the batch tells, even where no event is there (None: it tells none); and
-            whether time jumped before them.
-        """
+    def localize(self, batch: EventBatch) -> tuple[EventBatch, Jump]:
+        """A batch with its times in host microseconds by this clock's source; and whether time jumped before it."""
         if batch.span_us is None:
-            return batch.events, None, Jump.NONE
+            return batch, Jump.NONE
         first, last = batch.span_us
         jump = self.observe(first, batch.stamp_ns) if batch.stamp_ns else Jump.NONE
         if self.source == "sensor" or (self.source == "event" and not batch.sensor_clock):
-            return batch.events, last, jump
-        return batch.events.shifted(self.offset_us), last + self.offset_us, jump
+            return batch, jump
+        offset_us = self.offset_us
+        span_us = first + offset_us, last + offset_us
+        return replace(batch, events=batch.events.shifted(offset_us), span_us=span_us, sensor_clock=False), jump

@@ -68,6 +68,16 @@ class EventBatch:
     sensor_clock: bool = False
     span_us: tuple[int, int] | None = None
 
+    @property
+    def end_us(self) -> int:
+        """How far the sensor has come: the last time that the message tells; its stamp where it tells none."""
+        return self.span_us[1] if self.span_us is not None else self.stamp_ns // 1000
+
+    def losses(self) -> dict[str, int]:
+        """What was lost up to this message, by cause: `lost_event_message`, and `events_…` left out of it."""
+        lost = {"lost_event_message": self.lost} if self.lost else {}
+        return lost | {f"events_{cause}": number for cause, number in self.dropped.items()}
+
 
 def message_type_of(name: str) -> str:
     """The full name of a message type: `pkg/Type`, as ROS 1 has it, becomes `pkg/msg/Type`."""

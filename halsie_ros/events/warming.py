@@ -24,7 +24,7 @@ def warm() -> None:
     for encoding in PACKET_CODECS:
         message = encode_event_packet(events, encoding=encoding, stamp_ns=1000, frame_id="", seq=0, **size)
         batch = EventTopicDecoder("event_camera_msgs/msg/EventPacket").push(message)
-        decoded = SensorClock().localize(batch)[0]
+        decoded = SensorClock().localize(batch)[0].events
     EventTopicDecoder("dvs_msgs/msg/EventArray").push(encode_event_array(events, stamp_ns=1000, frame_id="", **size))
     ring = EventRing(4)
     ring.push(decoded)

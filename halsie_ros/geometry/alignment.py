@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,7 @@ class Alignment:
         if self.kind == "homography" and len(self.matrix) != 9:
             raise ParameterError(f"homography has {len(self.matrix)} numbers: give 9, by rows, for this registration")
         self._made: tuple[tuple, Registration | GeometryError] | None = None
+        self._heard: dict[str, tuple] = {}
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -53,6 +55,30 @@ class Alignment:
         """Those of `needs` that have not come."""
         known = {"camera_info": self.camera, "event_camera_info": self.event_camera}
         return tuple(name for name in self.needs if known[name] is None)
+
+    def hear(self, name: str, info: Any) -> None:
+        """Takes a sensor_msgs/CameraInfo, of whichever library; one that says what the last one said changes nothing.
+
+        Args:
+            name: whose it is: "camera_info" or "event_camera_info".
+            info: the message.
+
+        Raises:
+            GeometryError: no calibration, said once; what was known before stays.
+        """
+        k, d = getattr(info, "k", ()), getattr(info, "d", ())
+        if not len(k):  # ROS 1 writes them in capitals
+            k, d = info.K, info.D
+        heard = (int(info.width), int(info.height), tuple(k), tuple(d), info.distortion_model)
+        if heard == self._heard.get(name):
+            return
+        self._heard[name] = heard
+        width, height, k, d, model = heard
+        camera = Camera(width, height, np.array(k), np.array(d), model or "plumb_bob")
+        if name == "camera_info":
+            self.camera = camera
+        else:
+            self.event_camera = camera
 
     def registration(self, sensor_size: tuple[int, int], image_size: tuple[int, int]) -> Registration:
         """The way from sensor to image, sizes (height, width); made once for each pair of sizes and calibrations.

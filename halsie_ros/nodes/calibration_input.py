@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 
 from halsie_ros.errors import HalsieError
 from halsie_ros.geometry.alignment import Alignment
-from halsie_ros.geometry.camera import Camera
 from halsie_ros.nodes import qos
 
 
@@ -23,9 +21,8 @@ class CalibrationInput:
 
     def __init__(self, node: Node, name: str, alignment: Alignment) -> None:
         self._node = node
-        self._attribute = {"camera_info": "camera", "event_camera_info": "event_camera"}[name]
+        self._name = name
         self._alignment = alignment
-        self._seen: tuple = ()
         self._subscription = node.create_subscription(CameraInfo, name, self._take, qos.input_qos(1))
 
     def stop(self) -> None:
@@ -33,14 +30,7 @@ class CalibrationInput:
         self._node.destroy_subscription(self._subscription)
 
     def _take(self, message: CameraInfo) -> None:
-        seen = (message.width, message.height, tuple(message.k), tuple(message.d), message.distortion_model)
-        if seen == self._seen:
-            return
-        self._seen = seen
-        model = message.distortion_model or "plumb_bob"
         try:
-            camera = Camera(message.width, message.height, np.array(message.k), np.array(message.d), model)
+            self._alignment.hear(self._name, message)
         except HalsieError as error:
             self._node.get_logger().error(f"{self._subscription.topic_name}: {error}")
-            return
-        setattr(self._alignment, self._attribute, camera)

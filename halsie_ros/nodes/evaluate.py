@@ -135,8 +135,8 @@ class Evaluate(Node):
             raise ParameterError("no picture, mask or label arrived: are the topics remapped, does the bag play?")
         result = self._score.result(about, _sent(settings["sent"], self._started_ns))
         if settings["report"]:
-            recorder = self._score.recorder
-            page = html(result, recorder.pictures, recorder.judge.classes)
+            tally = self._score.tally
+            page = html(result, tally.pictures, tally.common.classes)
             write_atomically(Path(settings["report"]), page.encode())
         write_json(settings["json"] or None, result)
         print("\n".join(summary(result)), flush=True)

@@ -9,7 +9,6 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
 from halsie_ros.errors import CodecError
-from halsie_ros.events import Events
 from halsie_ros.events.clock import SensorClock
 from halsie_ros.events.messages import (
     MESSAGE_TYPES,
@@ -26,7 +25,7 @@ class EventInput:
 
     Args:
         node: the subscriber.
-        receive: called with the batch as decoded, its events in host microseconds, and the last time that it tells.
+        receive: called with each message's batch, its times on the host's clock.
 
     Attributes:
         size: (height, width) of the sensor, None before the first message.
@@ -34,7 +33,7 @@ class EventInput:
         statistics: messages, events and losses.
     """
 
-    def __init__(self, node: Node, receive: Callable[[EventBatch, Events, int], None]) -> None:
+    def __init__(self, node: Node, receive: Callable[[EventBatch], None]) -> None:
         self.size: tuple[int, int] | None = None
         self.frame_id = ""
         self.statistics = Statistics()
@@ -66,17 +65,14 @@ class EventInput:
             self.statistics.refuse("bad_event_message", error)
             self._node.get_logger().warning(f"{self._subscription.topic}: {error}", throttle_duration_sec=5.0)
             return
-        events, last_us, jump = self._clock.localize(batch)
+        batch, jump = self._clock.localize(batch)
         if jump.resets:
             self.statistics.drop(f"time_{jump.value}")
-        if batch.lost:
-            self.statistics.drop("lost_event_message", batch.lost)
-        for cause, number in batch.dropped.items():
-            self.statistics.drop(f"events_{cause}", number)
+        for cause, number in batch.losses().items():
+            self.statistics.drop(cause, number)
         self.size, self.frame_id, self._encoding = (batch.height, batch.width), batch.frame_id, batch.encoding
-        self.statistics.count(len(events))
-        # A packet that tells no time at all still shows how far the sensor has come.
-        self._receive(batch, events, last_us if last_us is not None else batch.stamp_ns // 1000)
+        self.statistics.count(len(batch.events))
+        self._receive(batch)
 
     def status(self, timeout_ms: float, extra: Mapping[str, object], problem: str = "") -> DiagnosticStatus:
         """The stream's status; `problem` is what the node found wrong with it."""

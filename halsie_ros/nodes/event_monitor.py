@@ -7,7 +7,6 @@ from collections import Counter
 
 from rclpy.node import Node
 
-from halsie_ros.events import Events
 from halsie_ros.events.messages import EventBatch
 from halsie_ros.nodes.diagnostics import DiagnosticsPublisher
 from halsie_ros.nodes.event_input import EventInput
@@ -29,9 +28,9 @@ class EventMonitor(Node):
             self, lambda: [self._input.status(self._settings["timeout_ms"], self._counts)]
         )
 
-    def _count(self, batch: EventBatch, events: Events, last_us: int) -> None:
-        on = int(events.polarity.sum())
-        self._counts.update(on=on, off=len(events) - on, triggers=len(batch.triggers))
+    def _count(self, batch: EventBatch) -> None:
+        on = int(batch.events.polarity.sum())
+        self._counts.update(on=on, off=len(batch.events) - on, triggers=len(batch.triggers))
 
 
 def main() -> int:

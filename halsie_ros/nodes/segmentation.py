@@ -6,10 +6,6 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from halsie_ros.events import Events, warm
-from halsie_ros.geometry import registration
 from halsie_ros.geometry.alignment import KINDS, Alignment
 from halsie_ros.nodes import qos
 from halsie_ros.nodes.managed import ManagedNode
@@ -72,7 +68,7 @@ class SegmentationNode(ManagedNode):
         )
         output = SegmentationOutput(self, self._pipeline.card, settings["output_reliability"])
         self.name_licence(self._pipeline.card)
-        _warm_up(self._pipeline)
+        self._pipeline.warm_up()
         return output
 
     def unload(self) -> None:
@@ -82,20 +78,6 @@ class SegmentationNode(ManagedNode):
     def start_stream(self) -> SegmentationStream:
         """Subscribes and starts the worker."""
         return SegmentationStream(self, self._pipeline, self._alignment, self._output, self.settings)
-
-
-def _warm_up(pipeline: SegmentationPipeline) -> None:
-    """Compiles or loads every kernel before the first message, so that no frame has to wait for it."""
-    warm()
-    registration.warm()
-    n = np.arange(4)
-    side = pipeline.card.size_multiple
-    noise = np.random.default_rng(0).integers(0, 255, (side, side, 3), np.uint8)
-    state = None
-    for k, frame in enumerate((noise, noise, np.zeros_like(noise))):  # a frame to restore, and a plain one
-        state = pipeline.step(
-            frame, Events.of(n, n, 10 * k + n + 1, n % 2), state, t0_us=10 * k, t1_us=10 * k + 10
-        ).state
 
 
 def main() -> int:

@@ -16,7 +16,6 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
 
 from halsie_ros.errors import HalsieError
-from halsie_ros.events import Events
 from halsie_ros.events.messages import EventBatch
 from halsie_ros.events.windows import EventRing
 from halsie_ros.geometry.alignment import Alignment
@@ -30,7 +29,7 @@ from halsie_ros.nodes.topics import DiscoveredSubscription
 from halsie_ros.nodes.worker import Worker
 from halsie_ros.pictures.image_message import ImageConverter, image_size
 from halsie_ros.segmentation.pipeline import SegmentationPipeline
-from halsie_ros.segmentation.stream import Engine
+from halsie_ros.segmentation.stream import MaskStream
 from halsie_ros.segmentation.synchronizer import Choice, Step, Synchronizer, Timing
 from halsie_ros.wire.stamps import stamp_to_ns
 
@@ -72,7 +71,7 @@ class SegmentationStream:
         self._mode = ""
         self._spikes: dict[str, float] = {}
         self._newest_image: np.ndarray | None = None
-        self._engine = Engine(pipeline, alignment)
+        self._masks = MaskStream(pipeline, alignment)
         self._synchronizer = Synchronizer(self._timing(), EventRing)
         self._worker = Worker(self._synchronizer.choose, self._synchronizer.deadline_s, self._segment, self._logger)
         self._images = DiscoveredSubscription(
@@ -114,9 +113,9 @@ class SegmentationStream:
             self._synchronizer.push_frame(message, stamp_to_ns(message.header.stamp), time.monotonic())
             self._worker.changed.notify()
 
-    def _take_events(self, batch: EventBatch, events: Events, last_us: int) -> None:
+    def _take_events(self, batch: EventBatch) -> None:
         with self._worker.changed:
-            self._synchronizer.push_events(events, time.monotonic(), stamp_us=last_us)
+            self._synchronizer.push_events(batch.events, time.monotonic(), stamp_us=batch.end_us)
             self._worker.changed.notify()
 
     # The worker thread
@@ -133,19 +132,19 @@ class SegmentationStream:
             self._frame_id, self._newest_image = choice.frame.header.frame_id, image
         with self._worker.changed:
             step = self._synchronizer.cut(choice, time.monotonic())
-        size_before = self._engine.image_size
+        size_before = self._masks.image_size
         try:
             self._publish(step, image)
         except HalsieError as error:
             self._steps.drop("refused_step")
-            self._engine.forget()
+            self._masks.forget()
             self._logger.error(str(error), throttle_duration_sec=5.0)
-        if self._engine.image_size != size_before:
+        if self._masks.image_size != size_before:
             with self._worker.changed:
                 self._synchronizer.excuse()
 
     def _publish(self, step: Step, image: np.ndarray | None) -> None:
-        result = self._engine.run(step, image, self._events.size)
+        result = self._masks.run(step, image, self._events.size)
         if result is None:
             return
         self._output.publish(
@@ -156,7 +155,7 @@ class SegmentationStream:
             frame_id=self._frame_id or self._events.frame_id,
             alpha=self._settings["overlay_alpha"],
         )
-        used = (step.use_frame, "frames"), (step.use_events and not self._engine.problem, "events")
+        used = (step.use_frame, "frames"), (step.use_events and not self._masks.problem, "events")
         self._mode = " and ".join(name for use, name in used if use)
         self._spikes = result.spikes
         self._steps.count()
@@ -173,10 +172,10 @@ class SegmentationStream:
         with self._worker.changed:
             counts = Counter(self._synchronizer.counts)
             late, skew_us = self._synchronizer.late_events, self._synchronizer.skew_us
-        problem = self._engine.problem
+        problem = self._masks.problem
         if not problem and skew_us is not None and abs(skew_us) >= 1_000_000:
             problem = f"events are {skew_us / 1e6:+.1f} s from the images: both need stamps of the same clock"
-        events = {"events_late": late, "events_outside": self._engine.counts["events_outside"]}
+        events = {"events_late": late, "events_outside": self._masks.counts["events_outside"]}
         return [
             self._image_status(counts),
             self._events.status(self._settings["timeout_ms"], events, problem),
@@ -185,7 +184,7 @@ class SegmentationStream:
 
     def _image_status(self, counts: Counter[str]) -> DiagnosticStatus:
         images = self._images
-        height, width = self._engine.image_size or (0, 0)
+        height, width = self._masks.image_size or (0, 0)
         values = {
             **images.values(),
             "width": width,
@@ -211,7 +210,7 @@ class SegmentationStream:
             "latency_p95_ms": latency[1],
             "dropped_refused_step": self._steps.causes.get("refused_step", 0) + self._worker.failures,
             **{name: counts[name] for name in ("merged_step", "time_jump", "gap")},
-            **{name: self._engine.counts[name] for name in ("size_change", "restored_frame")},
+            **{name: self._masks.counts[name] for name in ("size_change", "restored_frame")},
             **{f"spikes_{name}": share for name, share in self._spikes.items()},
         }
         if not self._steps.total:

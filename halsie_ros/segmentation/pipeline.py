@@ -5,18 +5,16 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from halsie_ros.errors import ModelError, ParameterError
-from halsie_ros.events import Events
-from halsie_ros.events.voxel import bin_counts
+from halsie_ros.events import Events, warm
+from halsie_ros.geometry import registration
 from halsie_ros.inference.cards import ModelCard, find_model
-from halsie_ros.inference.session import input_names, input_shape, open_session, output_names
-from halsie_ros.segmentation.event_layer import FIRST_NEXT, FIRST_SPIKES, FIRST_STATE, EventLayer
-from halsie_ros.segmentation.frame_input import FrameInput
+from halsie_ros.segmentation.graphs import SegmentationGraphs
 from halsie_ros.segmentation.restoration import Restored, carry, restore
-from halsie_ros.segmentation.scratch import Scratch
 from halsie_ros.segmentation.upsample import mask_and_confidence
 
 MAX_STEPS = 20
@@ -64,6 +62,19 @@ class StepResult:
     frame_weight: float | None = None
 
 
+class _Window(NamedTuple):
+    """What one graph step covers, ``(t0_us, t1_us]``; `sees_events`: False for what only fades the state."""
+
+    t0_us: int
+    t1_us: int
+    sees_events: bool = True
+
+    def of(self, events: Events | None) -> Events:
+        """The events that it sees."""
+        seen = events is not None and self.sees_events
+        return events.between(self.t0_us, self.t1_us) if events is not None and seen else Events.empty()
+
+
 class SegmentationPipeline:
     """Runs a segmentation model's graphs; holds no state but the open sessions.
 
@@ -87,25 +98,18 @@ class SegmentationPipeline:
         if self.card.task != "segmentation":
             raise ModelError(f"{self.card.path}: {self.card.name} is for {self.card.task}: choose a segmentation model")
         self.card.verify()
-        self._threads = threads
         self.restoration = restoration
-        self._size: tuple[int, int] | None = None
-        self._scratch = Scratch()
-        self._front = FrameInput.of(self.card.graph("frame"))
-        self._layer = EventLayer.of(self.card.graph("step"))
-        self._open((self.card.size_multiple * 4, self.card.size_multiple * 4))
+        self._graphs = SegmentationGraphs(self.card, threads)
 
     def step(
         self,
         frame: np.ndarray | None,
-        events: Events,
+        events: Events | None,
         state: State | None,
         *,
         t0_us: int,
         t1_us: int,
         size: tuple[int, int] | None = None,
-        use_frame: bool = True,
-        use_events: bool = True,
         restoration: bool = True,
     ) -> StepResult:
         """Segments the scene at ``t1_us``.
@@ -117,172 +121,101 @@ class SegmentationPipeline:
         Args:
             frame: ``(H, W, 3) uint8`` RGB or ``(H, W) uint8`` grey, or None where none came.
             events: in the frame's pixels, times as ``t0_us`` and ``t1_us``; those outside ``(t0, t1]`` are ignored.
+                None where it is not known what happened in the window: that is not the same as no event.
             state: of the step before, or None (fresh).
             t0_us: start of the window, microseconds.
             t1_us: end of the window; later than ``t0_us``.
             size: (H, W) where neither a frame nor a state says it.
-            use_frame: False ignores the frame.
-            use_events: False ignores the events.
             restoration: False gives the frame to the graphs as it is.
 
         Raises:
             ParameterError: no size is known, sizes differ, an array has a wrong shape or type, or the window is empty.
         """
-        height, width = self._image_size(frame, state, size)
+        height, width = _image_size(frame, state, size)
         if t1_us <= t0_us:
             raise ParameterError(f"window from {t0_us} to {t1_us} us is empty: t1_us must be later than t0_us")
-        padded = self._padded(height, width)
-        if padded != self._size:
-            self._open(padded)
-        use_frame = use_frame and self._takes("frames")
-        use_events = use_events and self._takes("events")
-        known, features = state.restored if state is not None else None, None
-        if known is not None:
-            usable = restoration and self.restoration and use_events
-            known = carry(known, events.between(t0_us, t1_us)) if usable else known.outdated()
-        if use_frame and frame is not None:
+        graphs, multiple = self._graphs, self.card.size_multiple
+        graphs.open((-(-height // multiple) * multiple, -(-width // multiple) * multiple))
+        if not self._takes("frames"):
+            frame = None
+        if not self._takes("events"):
+            events = None
+        trusted = events if restoration and self.restoration else None
+        known = carry(
+            None if state is None else state.restored, None if trusted is None else trusted.between(t0_us, t1_us)
+        )
+        features = weight = None
+        if frame is not None:
             known = restore(frame, known, t1_us)
-            features = self._features(known, padded)
-        tensors = state.tensors if state is not None and state.tensors else self._fresh()
+            features, weight = graphs.features(known), known.weight
+        tensors = state.tensors if state is not None else {}
         windows = self._windows(t0_us, t1_us)
-        totals = dict.fromkeys(self._spike_names, 0.0)
+        spikes = dict.fromkeys(graphs.neurons, 0.0)
         logits = np.empty(0)
-        for index, (start, end) in enumerate(windows):
-            last = index == len(windows) - 1
-            seen = features is not None and last
-            feed = {
-                "dt_us": np.array([end - start], np.float32),
-                "frame_valid": np.array([float(seen)], np.float32),
-                **(features if features is not None and last else self._no_features),
-                **tensors,
-            }
-            outputs = self._run_step(self._within(events, start, end) if use_events else Events.empty(), start, feed)
-            tensors = {name: outputs["next_" + name.removeprefix("state_")] for name in self._state_names}
-            for name in totals:
-                totals[name] += float(outputs[name][0])
-            logits = outputs["logits"][0]
+        for window in windows:
+            logits, tensors, fired = graphs.step(
+                window.of(events),
+                tensors,
+                t0_us=window.t0_us,
+                dt_us=window.t1_us - window.t0_us,
+                features=features if window.t1_us == t1_us else None,
+            )
+            for layer, number in fired.items():
+                spikes[layer] += number
         mask, confidence = mask_and_confidence(logits, height, width)
-        rates = {
-            name.removeprefix("spikes_"): total / len(windows) / self._neurons[name] for name, total in totals.items()
-        }
-        weight = known.weight if known is not None and features is not None else None
+        rates = {layer: number / len(windows) / graphs.neurons[layer] for layer, number in spikes.items()}
         return StepResult(mask, confidence, State((height, width), tensors, known), rates, len(windows), weight)
+
+    def warm_up(self, size: tuple[int, int] | None = None) -> None:
+        """Compiles or loads every kernel and opens the graphs, so that no frame has to wait for it.
+
+        Kernels come from numba's cache in well under a second after the first run on a machine, which takes some ten.
+
+        Args:
+            size: (H, W) of the images to come; None: not known, the graphs are then opened with the first frame.
+        """
+        warm()
+        registration.warm()
+        height, width = size or (self.card.size_multiple, self.card.size_multiple)
+        noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
+        n, state = np.arange(4), None
+        for k, frame in enumerate((noise, noise, np.zeros_like(noise))):  # a frame to restore, and a plain one
+            events = Events.of(n, n, 10 * k + n + 1, n % 2)
+            state = self.step(frame, events, state, t0_us=10 * k, t1_us=10 * k + 10).state
 
     def _takes(self, sense: str) -> bool:
         """Whether the model was trained with that input; a card that names none stands for both."""
         return not self.card.inputs or sense in self.card.inputs
 
-    def _open(self, padded: tuple[int, int]) -> None:
-        sizes = {"height": padded[0], "width": padded[1]}
-        image, path = self.card.graph("frame"), self.card.graph("step")
-        front, layer = self._front, self._layer
-        self._scratch = Scratch()
-        self._frame = open_session(front.rest if front else image, threads=self._threads, sizes=sizes, label=image)
-        self._step = open_session(layer.rest if layer else path, threads=self._threads, sizes=sizes, label=path)
-        names, self._outputs = input_names(self._step), output_names(self._step)
-        self._shapes = {name: input_shape(self._step, name, sizes) for name in names}
-        self._feature_names = output_names(self._frame)
-        self._state_names = [name for name in names if name.startswith("state_")]
-        self._spike_names = [name for name in self._outputs if name.startswith("spikes_")]
-        if layer:
-            self._event_names = [layer.spikes]
-            self._state_names.insert(0, FIRST_STATE)
-            self._spike_names.insert(0, FIRST_SPIKES)
-            self._shapes[FIRST_STATE] = self._shapes[layer.spikes]
-        else:
-            self._event_names = [name for name in names if name.startswith("events")]
-        wanted = {"dt_us", "frame_valid", *self._event_names, *self._feature_names, *self._state_names}
-        if (
-            {*names, *self._state_names} != wanted
-            or not self._event_names
-            or "logits" not in self._outputs
-            or set(input_names(self._frame)) != ({front.planes, front.halves} if front else {"image"})
-        ):
-            raise ModelError(
-                f"{path}: inputs {', '.join(names)} are not those of a segmentation step: export the model again"
-            )
-        self._no_features = {name: np.zeros(self._shapes[name], np.float32) for name in self._feature_names}
-        self._neurons = {
-            name: int(np.prod(self._shapes["state_" + name.removeprefix("spikes_")])) for name in self._spike_names
-        }
-        self._size = padded
-
-    def _image_size(
-        self, frame: np.ndarray | None, state: State | None, size: tuple[int, int] | None
-    ) -> tuple[int, int]:
-        if frame is not None and (
-            frame.dtype != np.uint8 or frame.ndim not in (2, 3) or frame.shape[2:] not in ((), (3,))
-        ):
-            raise ParameterError(f"frame is {frame.dtype} of shape {frame.shape}: give uint8 (H, W, 3) RGB or (H, W)")
-        shape = None if frame is None else (int(frame.shape[0]), int(frame.shape[1]))
-        known = [one for one in (shape, state.size if state else None, size) if one is not None]
-        if not known:
-            raise ParameterError("no frame, no state and no size: give size=(H, W) of the event sensor")
-        if any(tuple(one) != tuple(known[0]) for one in known):
-            raise ParameterError(
-                f"image size changes from {known[1][1]}x{known[1][0]} to {known[0][1]}x{known[0][0]}: "
-                "start with a fresh state (None)"
-            )
-        return int(known[0][0]), int(known[0][1])
-
-    def _padded(self, height: int, width: int) -> tuple[int, int]:
-        multiple = self.card.size_multiple
-        return -(-height // multiple) * multiple, -(-width // multiple) * multiple
-
-    def _fresh(self) -> dict[str, np.ndarray]:
-        return {name: np.zeros(self._shapes[name], np.float32) for name in self._state_names}
-
-    def _features(self, known: Restored, padded: tuple[int, int]) -> dict[str, np.ndarray]:
-        """What the frame graph sees in a frame."""
-        height, width = padded
-        if self._front is None:
-            image = known.image
-            below, beside = height - image.shape[1], width - image.shape[2]
-            if below or beside:
-                image = np.pad(image, ((0, 0), (0, below), (0, beside)), "edge")
-            return dict(zip(self._feature_names, self._frame.run(None, {"image": image[None]})))
-        with self._scratch.borrow((1, 3, height, width), (1, 3, height // 2, width // 2)) as (planes, halves):
-            feed = self._front.fill(known.picture, planes, halves)
-            return dict(zip(self._feature_names, self._frame.run(None, feed)))
-
-    def _windows(self, t0_us: int, t1_us: int) -> list[tuple[int, int]]:
-        longest = self.card.bins * self.card.bin_us
-        count = step_count(t1_us - t0_us, longest)
+    def _windows(self, t0_us: int, t1_us: int) -> list[_Window]:
+        """The graph steps that a window is run as."""
+        longest_us = self.card.bins * self.card.bin_us
+        count = step_count(t1_us - t0_us, longest_us)
         if count > MAX_STEPS:
-            start = t1_us - MAX_STEPS * longest
-            return [(t0_us, start), *self._windows(start, t1_us)]
+            start_us = t1_us - MAX_STEPS * longest_us
+            before = _Window(t0_us, start_us, sees_events=step_count(start_us - t0_us, longest_us) == 1)
+            return [before, *self._windows(start_us, t1_us)]
         edges = [t0_us + (t1_us - t0_us) * index // count for index in range(count + 1)]
-        return list(itertools.pairwise(edges))
-
-    def _within(self, events: Events, start: int, end: int) -> Events:
-        """The events of a graph step; none of the part of a very long window that only fades the state."""
-        if step_count(end - start, self.card.bins * self.card.bin_us) > 1:
-            return Events.empty()
-        return events.between(start, end)
-
-    def _run_step(self, events: Events, start: int, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The step graph's outputs by name, for events and its other inputs; see `EventLayer` for the first layer."""
-        if self._layer is None:
-            return dict(zip(self._outputs, self._step.run(None, feed | self._grid(events, start))))
-        before = feed.pop(FIRST_STATE)
-        with self._scratch.borrow(before.shape, (*before.shape[2:], before.shape[1])) as (spikes, currents):
-            membrane, fired = self._layer.step(
-                events, before, spikes, currents, t0_us=start, dt_us=feed["dt_us"], bin_us=self.card.bin_us
-            )
-            outputs = dict(zip(self._outputs, self._step.run(None, feed | {self._layer.spikes: spikes})))
-        return outputs | {FIRST_NEXT: membrane, FIRST_SPIKES: np.array([fired], np.float32)}
-
-    def _grid(self, events: Events, start: int) -> dict[str, np.ndarray]:
-        """The event grid, channel after channel handed out to the graph's event inputs."""
-        height, width = self._size or (0, 0)
-        counts = bin_counts(
-            events, t0_us=start, bin_us=self.card.bin_us, bins=self.card.bins, height=height, width=width
-        )
-        channels = np.cumsum([self._shapes[name][1] for name in self._event_names])
-        return dict(zip(self._event_names, np.split(counts[None], channels[:-1], 1)))
+        return [_Window(start_us, end_us) for start_us, end_us in itertools.pairwise(edges)]
 
 
 def step_count(duration_us: int, longest_us: int) -> int:
     """How many steps a window is run as. A tenth of a step more than whole ones makes no further one, the last bin
     takes it: cameras are not regular to the microsecond."""
     return max(1, -(-(duration_us - longest_us // 10) // longest_us))
+
+
+def _image_size(frame: np.ndarray | None, state: State | None, size: tuple[int, int] | None) -> tuple[int, int]:
+    """(H, W) as frame, state and caller say, who must agree."""
+    if frame is not None and (frame.dtype != np.uint8 or frame.ndim not in (2, 3) or frame.shape[2:] not in ((), (3,))):
+        raise ParameterError(f"frame is {frame.dtype} of shape {frame.shape}: give uint8 (H, W, 3) RGB or (H, W)")
+    shape = None if frame is None else (int(frame.shape[0]), int(frame.shape[1]))
+    known = [one for one in (shape, state.size if state else None, size) if one is not None]
+    if not known:
+        raise ParameterError("no frame, no state and no size: give size=(H, W) of the event sensor")
+    if any(tuple(one) != tuple(known[0]) for one in known):
+        raise ParameterError(
+            f"image size changes from {known[1][1]}x{known[1][0]} to {known[0][1]}x{known[0][0]}: "
+            "start with a fresh state (None)"
+        )
+    return int(known[0][0]), int(known[0][1])

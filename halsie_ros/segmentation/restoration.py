@@ -74,9 +74,19 @@ class Restored:
         return replace(self, t_us=_LONG_AGO)
 
 
-def carry(restored: Restored | None, events: Events) -> Restored | None:
-    """Notes the events of a window ``(H, W pixels)`` after the last frame; None stays None."""
-    if restored is None or not len(events):
+def carry(restored: Restored | None, events: Events | None) -> Restored | None:
+    """Notes the events of a window after the last frame; None for `restored` stays None.
+
+    Args:
+        restored: the last frame and the events since.
+        events: in the frame's pixels; None where it is not known what happened: what came before then restores no
+            further frame.
+    """
+    if restored is None:
+        return None
+    if events is None:
+        return restored.outdated()
+    if not len(events):
         return restored
     change = restored.change.copy()
     _add(events.x, events.y, events.polarity, change)

@@ -1,4 +1,7 @@
-"""From a synchronised step to a mask: geometry, sizes, and the state that goes from step to step."""
+"""From a synchronised step to a mask: geometry, sizes, and the state that goes from step to step.
+
+The node and the offline evaluation of bags both run this.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ COARSEST = 1.3
 """Image pixels per event pixel, or the other way round, up to which events can restore frames pixel by pixel."""
 
 
-class Engine:
-    """Runs a pipeline over the steps of one stream.
+class MaskStream:
+    """A pipeline on one stream of frames and events: where events lie in the image, and the state from step to step.
 
     Args:
         pipeline: the model.
@@ -25,8 +28,8 @@ class Engine:
 
     Attributes:
         problem: why events cannot be used, in one line; empty when they can.
-        counts: `events_outside` the image, `fresh_start` after a gap or a jump, `size_change`, `restored_frame` where
-            events restored a noisy or blurred frame.
+        counts: `events_outside` the image, `size_change` (a fresh start), `restored_frame` where events restored a
+            noisy or blurred frame.
         image_size: (height, width) of the newest image, None before the first.
     """
 
@@ -37,7 +40,6 @@ class Engine:
         self.counts: Counter[str] = Counter()
         self.image_size: tuple[int, int] | None = None
         self._state: State | None = None
-        self._pixel_by_pixel = True
 
     def run(self, step: Step, image: np.ndarray | None, sensor_size: tuple[int, int] | None) -> StepResult | None:
         """Segments one step.
@@ -50,28 +52,27 @@ class Engine:
         Returns:
             The result at the image's size (the sensor's while no image has come); None where there is nothing to
             segment, because neither image nor usable events are there.
+
+        Raises:
+            HalsieError: the pipeline refuses the step.
         """
         if image is not None:
             self.image_size = (image.shape[0], image.shape[1])
         size = self.image_size or sensor_size
         if size is None:
             return None
-        events = self._registered(step, size, sensor_size)
+        events, scale = self._registered(step, size, sensor_size)
         if image is None and events is None:
             return None
-        if self._state is not None and (step.fresh or self._state.size != size):
-            self.counts["fresh_start" if step.fresh else "size_change"] += 1
-            self._state = self._state.renewed() if self._state.size == size else None
+        late = step.stamp_ns // 1000 < step.t1_us  # the frame shows the past: no event led to it from the last one
         result = self.pipeline.step(
-            image,
-            Events.empty() if events is None else events,
-            self._state,
+            image if step.use_frame else None,
+            events,
+            self._state_before(step, size),
             t0_us=step.t0_us,
             t1_us=step.t1_us,
             size=size,
-            use_frame=step.use_frame,
-            use_events=events is not None,
-            restoration=self._pixel_by_pixel and step.stamp_ns // 1000 >= step.t1_us,  # a late frame shows the past
+            restoration=1 / COARSEST < scale < COARSEST and not late,
         )
         self._state = result.state
         if result.frame_weight is not None and result.frame_weight < 1:
@@ -82,21 +83,30 @@ class Engine:
         """Starts anew with the next step."""
         self._state = None
 
-    def _registered(self, step: Step, size: tuple[int, int], sensor_size: tuple[int, int] | None) -> Events | None:
-        """The step's events in the image frame; None where they cannot be used."""
-        if not step.use_events or sensor_size is None:
+    def _state_before(self, step: Step, size: tuple[int, int]) -> State | None:
+        """The state to step from: fresh after a gap, a jump or another size of images."""
+        if self._state is None:
             return None
-        try:
-            # Before the first image the sensor's own frame is the image frame.
-            registration = self.alignment.registration(sensor_size, size) if self.image_size else None
+        if self._state.size != size:
+            self.counts["size_change"] += not step.fresh
+            return None
+        return self._state.renewed() if step.fresh else self._state
+
+    def _registered(
+        self, step: Step, size: tuple[int, int], sensor_size: tuple[int, int] | None
+    ) -> tuple[Events | None, float]:
+        """The step's events in the image frame, None where they cannot be used; and image pixels per event pixel."""
+        if not step.use_events or sensor_size is None:
+            return None, 1.0
+        if self.image_size is None:  # before the first image the sensor's own frame is the image frame
             self.problem = ""
+            return step.events, 1.0
+        try:
+            registration = self.alignment.registration(sensor_size, size)
         except GeometryError as error:
             self.problem = str(error)
-            return None
-        scale = 1.0 if registration is None else registration.scale
-        self._pixel_by_pixel = 1 / COARSEST < scale < COARSEST
-        if registration is None:
-            return step.events
-        mapped = registration.apply(step.events)
-        self.counts["events_outside"] += len(step.events) - len(mapped)
-        return mapped
+            return None, 1.0
+        self.problem = ""
+        events = registration.apply(step.events)
+        self.counts["events_outside"] += len(step.events) - len(events)
+        return events, registration.scale

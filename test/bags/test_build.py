@@ -55,7 +55,7 @@ def read_events(path):
     with open_bag(path) as bag:
         topic = "/event_camera/events"
         decoder, clock = EventTopicDecoder(bag.topics[topic].type), SensorClock()
-        return Events.concatenate([clock.localize(decoder.push(p, t))[0] for _, t, p in bag.messages([topic])])
+        return Events.concatenate([clock.localize(decoder.push(p, t))[0].events for _, t, p in bag.messages([topic])])
 
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])

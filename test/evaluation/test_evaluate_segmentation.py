@@ -11,7 +11,7 @@ from halsie_ros.datasets.recordings.camvid import CamVid
 from halsie_ros.errors import DatasetError, ParameterError
 from halsie_ros.evaluation import segmentation
 from halsie_ros.evaluation.degradations import Degradation
-from halsie_ros.evaluation.result import Judge, Recorder, summary, usable_inputs
+from halsie_ros.evaluation.result import CommonClasses, Tally, summary, usable_inputs
 from halsie_ros.evaluation.segmentation import evaluate, run_sample
 from halsie_ros.segmentation.pipeline import State, StepResult
 from halsie_ros.simulation.miniatures import write_ddd17_evsegnet
@@ -38,10 +38,10 @@ class Oracle:
         self.card = card
         self.calls = []
 
-    def step(self, frame, events, state, *, t0_us, t1_us, size=None, use_frame=True, use_events=True):
-        self.calls.append((frame is not None and use_frame, len(events) if use_events else 0, state is None))
+    def step(self, frame, events, state, *, t0_us, t1_us, size=None):
+        self.calls.append((frame is not None, 0 if events is None else len(events), state is None))
         value = 0 if state is None else int(state.tensors["last"][0])
-        if frame is not None and use_frame:
+        if frame is not None:
             value = 1 + value
         mask = np.full(size, value, np.uint8)
         rates = dict.fromkeys(("quarter", "eighth", "sixteenth"), 0.0)
@@ -49,42 +49,42 @@ class Oracle:
 
 
 @pytest.fixture
-def recorder(pipeline):
-    return Recorder(pipeline.card, Judge(pipeline.card, CAMVID_11))
+def tally(pipeline):
+    return Tally(pipeline.card, CommonClasses(pipeline.card, CAMVID_11))
 
 
-def last_mask(recorder):
-    return int(np.flatnonzero(recorder.records[-1].sums[2])[0])
+def last_mask(tally):
+    return int(np.flatnonzero(tally.records[-1].sums[2])[0])
 
 
-def test_every_frame_of_a_sample_is_stepped_from_a_fresh_state(pipeline, camvid_root, recorder, monkeypatch):
-    monkeypatch.setattr(recorder.judge, "mask", lambda mask: mask)
+def test_every_frame_of_a_sample_is_stepped_from_a_fresh_state(pipeline, camvid_root, tally, monkeypatch):
+    monkeypatch.setattr(tally.common, "mask", lambda mask: mask)
     oracle = Oracle(pipeline.card)
     sample = CamVid(camvid_root, "val").sample(3, frames=5)
-    run_sample(oracle, sample, "both", Degradation(), recorder)
+    run_sample(oracle, sample, "both", Degradation(), tally)
     assert [call[2] for call in oracle.calls] == [True, False, False, False, False]
     assert [call[1] for call in oracle.calls] == [len(sample.window(k)) for k in range(5)]
-    assert last_mask(recorder) == 5
+    assert last_mask(tally) == 5
 
 
 @pytest.mark.parametrize(
     ("inputs", "steps", "answer"), [("both", 6, 4), ("frames", 6, 4), ("hold", 4, 4), ("events", 6, 0)]
 )
 def test_a_blackout_leaves_memory_and_events_and_hold_repeats_the_last_mask(
-    pipeline, camvid_root, recorder, monkeypatch, inputs, steps, answer
+    pipeline, camvid_root, tally, monkeypatch, inputs, steps, answer
 ):
-    monkeypatch.setattr(recorder.judge, "mask", lambda mask: mask)
+    monkeypatch.setattr(tally.common, "mask", lambda mask: mask)
     oracle = Oracle(pipeline.card)
     sample = CamVid(camvid_root, "val").sample(3, frames=6)
-    run_sample(oracle, sample, inputs, Degradation.parse("blackout:2"), recorder)
-    assert len(oracle.calls) == steps and last_mask(recorder) == answer
+    run_sample(oracle, sample, inputs, Degradation.parse("blackout:2"), tally)
+    assert len(oracle.calls) == steps and last_mask(tally) == answer
     assert all(call[1] == 0 for call in oracle.calls) == (inputs == "frames")
 
 
-def test_hold_without_any_frame_is_refused(pipeline, camvid_root, recorder):
+def test_hold_without_any_frame_is_refused(pipeline, camvid_root, tally):
     sample = CamVid(camvid_root, "val").sample(3, frames=2)
     with pytest.raises(ParameterError, match="a sample without frames cannot be scored"):
-        run_sample(Oracle(pipeline.card), sample, "hold", Degradation.parse("blackout:2"), recorder)
+        run_sample(Oracle(pipeline.card), sample, "hold", Degradation.parse("blackout:2"), tally)
 
 
 @pytest.mark.parametrize("inputs", ["both", "frames", "events", "hold"])
@@ -139,10 +139,10 @@ def test_frames_alone_cost_no_accumulates_for_events(pipeline, camvid_root):
 
 
 def test_classes_are_mapped_whichever_way_there_is(pipeline):
-    judge = Judge(pipeline.card, CAMVID_11)  # only camvid -> dsec is known: the labels are mapped
-    assert judge.classes is DSEC_11 and judge.label(np.array([8], np.uint8)).tolist() == [8]
-    judge = Judge(pipeline.card, DDD17_6)  # dsec -> ddd17: the mask is mapped
-    assert judge.classes is DDD17_6 and judge.mask(np.array([0, 5], np.uint8)).tolist() == [1, 0]
+    common = CommonClasses(pipeline.card, CAMVID_11)  # only camvid -> dsec is known: the labels are mapped
+    assert common.classes is DSEC_11 and common.label(np.array([8], np.uint8)).tolist() == [8]
+    common = CommonClasses(pipeline.card, DDD17_6)  # dsec -> ddd17: the mask is mapped
+    assert common.classes is DDD17_6 and common.mask(np.array([0, 5], np.uint8)).tolist() == [1, 0]
 
 
 def test_a_model_of_one_sense_gets_only_that(pipeline):
@@ -180,12 +180,12 @@ def test_a_wrong_command_is_one_line(camvid_root, capsys):
 
 def test_models_and_labels_meet_in_the_classes_they_share(pipeline):
     card = dataclasses.replace(pipeline.card, classes=DSEC_11.names)
-    judge = Judge(card, CAMVID_11, folded=True)
-    assert judge.classes.names[:2] == ("person", "vehicle")
+    common = CommonClasses(card, CAMVID_11, folded=True)
+    assert common.classes.names[:2] == ("person", "vehicle")
     wall, bicyclist = DSEC_11.names.index("wall"), CAMVID_11.names.index("bicyclist")
-    assert judge.classes.names[judge.mask(np.array([wall], np.uint8))[0]] == "building"
-    assert judge.classes.names[judge.label(np.array([bicyclist], np.uint8))[0]] == "person"
-    assert Judge(card, IDD_LITE_7, folded=True).classes is IDD_LITE_7
+    assert common.classes.names[common.mask(np.array([wall], np.uint8))[0]] == "building"
+    assert common.classes.names[common.label(np.array([bicyclist], np.uint8))[0]] == "person"
+    assert CommonClasses(card, IDD_LITE_7, folded=True).classes is IDD_LITE_7
 
 
 @pytest.fixture

@@ -40,9 +40,9 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def made(pipeline, camvid_root):
-    result, recorder = evaluate(pipeline, "camvid", camvid_root, "val")
+    result, tally = evaluate(pipeline, "camvid", camvid_root, "val")
     result |= {"drops": {"superseded": 3}, "latency_p95_ms": 41.5}
-    return result, Page(html(result, recorder.pictures, recorder.judge.classes))
+    return result, Page(html(result, tally.pictures, tally.common.classes))
 
 
 def test_the_whole_result_lies_in_the_page(made):

@@ -76,9 +76,9 @@ def test_wrap_of_evt3_time_is_not_seen_by_the_clock():
             frame_id="",
             seq=k,
         )
-        events, last_us, jump = clock.localize(decoder.push(payload))
+        localized, jump = clock.localize(decoder.push(payload))
         assert jump is Jump.NONE
-        assert events.t_us[0] == last_us == HOST0_NS // 1000 + k * 50_000
+        assert localized.events.t_us[0] == localized.end_us == HOST0_NS // 1000 + k * 50_000
 
 
 def observe(clock, pairs):
@@ -149,14 +149,16 @@ def batch(times, *, sensor_clock: bool) -> EventBatch:
     ],
 )
 def test_source_says_which_times_events_get(source, sensor_clock, expected):
-    events, last_us, _ = SensorClock(source).localize(batch([100, 110], sensor_clock=sensor_clock))
-    assert events.t_us.tolist() == expected
-    assert last_us == expected[-1]
+    localized, _ = SensorClock(source).localize(batch([100, 110], sensor_clock=sensor_clock))
+    assert localized.events.t_us.tolist() == expected
+    assert localized.span_us == tuple(expected)
 
 
-def test_batch_that_tells_no_time_changes_nothing():
-    events, last_us, jump = SensorClock().localize(batch([], sensor_clock=True))
-    assert (len(events), last_us, jump) == (0, None, Jump.NONE)
+def test_batch_that_tells_no_time_changes_nothing_and_ends_at_its_stamp():
+    told = batch([], sensor_clock=True)
+    localized, jump = SensorClock().localize(told)
+    assert (len(localized.events), localized.span_us, jump) == (0, None, Jump.NONE)
+    assert localized.end_us == told.stamp_ns // 1000
 
 
 def test_unknown_source_names_the_known_ones():

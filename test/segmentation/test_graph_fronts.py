@@ -56,7 +56,7 @@ def run(pipeline, **options):
 
 def test_masks_states_and_spikes_are_those_of_the_whole_graphs(card, monkeypatch):
     ours = SegmentationPipeline(card)
-    assert ours._layer is not None and ours._front is not None
+    assert ours._graphs._layer is not None and ours._graphs._front is not None
     monkeypatch.setattr(module.EventLayer, "of", lambda path: None)
     monkeypatch.setattr(module.FrameInput, "of", lambda path: None)
     whole = SegmentationPipeline(card)

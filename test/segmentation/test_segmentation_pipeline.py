@@ -65,45 +65,53 @@ def test_state_matters(pipeline, frame):
     assert not np.array_equal(carried.confidence, fresh.confidence)
 
 
-def test_a_frame_not_used_is_a_frame_not_there(pipeline, frame):
-    unused = step(pipeline, frame, events=some_events(), use_frame=False)
-    absent = step(pipeline, None, events=some_events(), size=(HEIGHT, WIDTH))
-    assert np.array_equal(unused.confidence, absent.confidence)
-
-
-def test_events_not_used_are_no_events(pipeline, frame):
-    unused = step(pipeline, frame, events=some_events(), use_events=False)
+def test_events_that_are_missing_are_seen_as_none(pipeline, frame):
+    missing = pipeline.step(frame, None, None, t0_us=0, t1_us=STEP_US)
     absent = step(pipeline, frame)
     used = step(pipeline, frame, events=some_events())
-    assert np.array_equal(unused.confidence, absent.confidence)
+    assert np.array_equal(missing.confidence, absent.confidence)
     assert not np.array_equal(used.confidence, absent.confidence)
 
 
-@pytest.mark.parametrize("sense, option", [("frames", "use_events"), ("events", "use_frame")])
-def test_a_model_of_one_sense_ignores_the_other(repository, tmp_path, frame, pipeline, sense, option):
+@pytest.mark.parametrize("sense", ["frames", "events"])
+def test_a_model_of_one_sense_ignores_the_other(repository, tmp_path, frame, pipeline, sense):
     for path in (repository / "models").glob("halsie_scene*"):
         shutil.copy(path, tmp_path)
     card = tmp_path / "halsie_scene.yaml"
     card.write_text(card.read_text().replace("inputs: [frames, events]", f"inputs: [{sense}]"))
     alone = step(SegmentationPipeline(card), frame, events=some_events())
-    expected = step(pipeline, frame, events=some_events(), **{option: False})
+    if sense == "frames":
+        expected = step(pipeline, frame)
+    else:
+        expected = step(pipeline, None, events=some_events(), size=(HEIGHT, WIDTH))
     both = step(pipeline, frame, events=some_events())
     assert np.array_equal(alone.confidence, expected.confidence)
     assert not np.array_equal(alone.confidence, both.confidence)
 
 
-@pytest.mark.parametrize("options", [{}, {"restoration": False}, {"use_events": False}])
-def test_a_frame_of_noise_is_restored_by_events_unless_told_otherwise(repository, pipeline, frame, options):
+@pytest.mark.parametrize("restoration, missing", [(True, False), (False, False), (True, True)])
+def test_a_frame_of_noise_is_restored_by_events_unless_told_otherwise(
+    repository, pipeline, frame, restoration, missing
+):
     first = step(pipeline, frame, events=some_events(300))
     assert first.frame_weight == 1
-    second = step(pipeline, frame, first.state, some_events(300), STEP_US, **options)
+    events, window = None if missing else some_events(300), {"t0_us": STEP_US, "t1_us": 2 * STEP_US}
+    second = pipeline.step(frame, events, first.state, restoration=restoration, **window)
     plain = SegmentationPipeline(repository / "models" / "halsie_scene.yaml", restoration=False)
     before = step(plain, frame, events=some_events(300))
-    without = step(plain, frame, before.state, some_events(300), STEP_US, use_events=options.get("use_events", True))
+    without = plain.step(frame, events, before.state, **window)
     assert without.frame_weight == 1 and before.state.restored is not None
-    assert (second.frame_weight < 0.6) == (not options)
-    assert np.array_equal(second.confidence, without.confidence) == bool(options)
+    usual = restoration and not missing
+    assert (second.frame_weight < 0.6) == usual
+    assert np.array_equal(second.confidence, without.confidence) != usual
     assert step(pipeline, None, second.state, some_events(300), 2 * STEP_US).frame_weight is None
+
+
+def test_warming_up_opens_the_graphs_for_the_size_and_changes_no_mask(repository, frame):
+    cold, warm = (SegmentationPipeline(repository / "models" / "halsie_scene.yaml") for _ in range(2))
+    warm.warm_up((HEIGHT, WIDTH))
+    one, other = (step(pipeline, frame, events=some_events()) for pipeline in (cold, warm))
+    assert np.array_equal(one.mask, other.mask) and np.array_equal(one.confidence, other.confidence)
 
 
 def test_events_outside_the_window_are_ignored(pipeline, frame):

@@ -1,4 +1,4 @@
-"""The engine over a pipeline that only writes down what it is asked."""
+"""A stream of masks over a pipeline that only writes down what it is asked."""
 
 from types import SimpleNamespace
 
@@ -8,7 +8,7 @@ import pytest
 from halsie_ros.events import Events
 from halsie_ros.geometry.alignment import Alignment
 from halsie_ros.segmentation.pipeline import State
-from halsie_ros.segmentation.stream import Engine
+from halsie_ros.segmentation.stream import MaskStream
 from halsie_ros.segmentation.synchronizer import Step
 
 EVENTS = Events.of([1, 7], [1, 7], [10, 20], [1, 0])
@@ -25,8 +25,8 @@ class Pipeline:
 
 
 def make(kind="identity"):
-    engine = Engine(Pipeline(), Alignment(kind))
-    return engine, engine.pipeline.asked
+    masks = MaskStream(Pipeline(), Alignment(kind))
+    return masks, masks.pipeline.asked
 
 
 def step(fresh=False, use_frame=True, use_events=True, stamp_ns=50_000_000):
@@ -37,65 +37,64 @@ IMAGE = np.zeros((8, 8, 3), np.uint8)
 
 
 def test_the_state_of_one_step_goes_into_the_next_until_a_fresh_start():
-    engine, asked = make()
-    first = engine.run(step(), IMAGE, (8, 8))
-    engine.run(step(), IMAGE, (8, 8))
-    engine.run(step(fresh=True), IMAGE, (8, 8))
+    masks, asked = make()
+    first = masks.run(step(), IMAGE, (8, 8))
+    masks.run(step(), IMAGE, (8, 8))
+    masks.run(step(fresh=True), IMAGE, (8, 8))
     assert [call.state for call in asked[:2]] == [None, first.state]
     assert asked[2].state.size == (8, 8) and not asked[2].state.tensors
-    assert engine.counts["fresh_start"] == 1
 
 
 def test_another_image_size_starts_anew():
-    engine, asked = make("resize")
-    engine.run(step(), IMAGE, (8, 8))
-    engine.run(step(), np.zeros((16, 16), np.uint8), (8, 8))
-    assert asked[1].state is None and asked[1].size == (16, 16) and engine.counts["size_change"] == 1
+    masks, asked = make("resize")
+    masks.run(step(), IMAGE, (8, 8))
+    masks.run(step(), np.zeros((16, 16), np.uint8), (8, 8))
+    assert asked[1].state is None and asked[1].size == (16, 16) and masks.counts["size_change"] == 1
     assert asked[1].events.x.tolist() == [3, 15]
 
 
 def test_before_the_first_image_the_sensors_own_frame_counts():
-    engine, asked = make()
-    engine.run(step(use_frame=False), None, (10, 12))
-    assert asked[0].size == (10, 12) and asked[0].use_events and not asked[0].use_frame
+    masks, asked = make()
+    masks.run(step(use_frame=False), None, (10, 12))
+    assert asked[0].size == (10, 12) and asked[0].frame is None
     assert len(asked[0].events) == 2
 
 
 def test_sizes_that_differ_under_identity_leave_the_frames_and_name_the_problem():
-    engine, asked = make()
-    engine.run(step(), IMAGE, (10, 12))
-    assert "events are 12x10, images 8x8" in engine.problem
-    assert not asked[0].use_events and len(asked[0].events) == 0
-    assert engine.run(step(), None, (10, 12)) is None  # events alone cannot be used either
-    engine.run(step(), IMAGE, (8, 8))
-    assert engine.problem == "" and asked[1].use_events
+    masks, asked = make()
+    masks.run(step(), IMAGE, (10, 12))
+    assert "events are 12x10, images 8x8" in masks.problem
+    assert asked[0].events is None
+    assert masks.run(step(), None, (10, 12)) is None  # events alone cannot be used either
+    masks.run(step(), IMAGE, (8, 8))
+    assert masks.problem == "" and asked[1].events is not None
 
 
 @pytest.mark.parametrize("use_events", [True, False])
 def test_without_image_and_sensor_there_is_nothing_to_segment(use_events):
-    engine, asked = make()
-    assert engine.run(step(use_events=use_events), None, None) is None
+    masks, asked = make()
+    assert masks.run(step(use_events=use_events), None, None) is None
     assert not asked
 
 
 def test_restored_frames_are_counted():
-    engine, _ = make()
+    masks, _ = make()
     for weight in (None, 1.0, 0.3, 0.9):
-        engine.pipeline.frame_weight = weight
-        engine.run(step(), IMAGE, (8, 8))
-    assert engine.counts["restored_frame"] == 2
+        masks.pipeline.frame_weight = weight
+        masks.run(step(), IMAGE, (8, 8))
+    assert masks.counts["restored_frame"] == 2
 
 
 @pytest.mark.parametrize("sensor, restores", [((8, 8), True), ((9, 9), True), ((16, 16), False), ((4, 4), False)])
 def test_events_restore_frames_only_where_they_are_as_fine_as_the_image(sensor, restores):
-    engine, asked = make("resize")
+    masks, asked = make("resize")
     image = np.zeros((64, 64, 3), np.uint8)
-    engine.run(step(), image, (8 * sensor[0], 8 * sensor[1]))
+    masks.run(step(), image, (8 * sensor[0], 8 * sensor[1]))
     assert asked[0].restoration == restores
 
 
 def test_a_late_frame_is_not_restored_by_events_after_it():
-    engine, asked = make()
-    engine.run(step(), IMAGE, (8, 8))
-    engine.run(step(stamp_ns=40_000_000), IMAGE, (8, 8))
+    masks, asked = make()
+    masks.run(step(), IMAGE, (8, 8))
+    masks.run(step(stamp_ns=40_000_000), IMAGE, (8, 8))
     assert [one.restoration for one in asked] == [True, False]
