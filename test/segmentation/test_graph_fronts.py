@@ -12,7 +12,7 @@ from halsie_ros.events import Events
 from halsie_ros.inference.cards import ModelCard, find_model
 from halsie_ros.inference.onnx_file import part_of, read_graph
 from halsie_ros.inference.session import open_session
-from halsie_ros.segmentation import pipeline as module
+from halsie_ros.segmentation import graphs as module
 from halsie_ros.segmentation.event_layer import EventLayer
 from halsie_ros.segmentation.frame_input import FrameInput
 from halsie_ros.segmentation.pipeline import SegmentationPipeline
