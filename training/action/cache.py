@@ -15,7 +15,7 @@ import numpy as np
 from halsie_ros.action.clip import read_clip
 from halsie_ros.datasets.actions.video_sets import VIDEO_SETS, open_video_set
 from halsie_ros.errors import VideoError
-from training.action.data import arrays_of
+from training.action.data import GopArrays, arrays_of
 
 
 def build(dataset: str, root: Path, out: Path, split: str | None = None, csv: Path | None = None) -> list[str]:
@@ -33,16 +33,22 @@ def build(dataset: str, root: Path, out: Path, split: str | None = None, csv: Pa
         else:
             broken.append(clip.name)
     out.mkdir(parents=True, exist_ok=True)
+    write_cache(
+        out, parts, labels=[found.classes[clip.label] for clip in kept], groups=[clip.group for clip in kept],
+        paths=[clip.name for clip in kept],
+    )  # fmt: skip
+    return broken
+
+
+def write_cache(
+    out: Path, parts: list[GopArrays], *, labels: list[str], groups: list[str], paths: list[str]
+) -> None:
+    """Writes clips' segments, one after another, into a folder that is there; see `ClipCache`."""
     used = max(int((part["dt_us"] > 0).any(0).sum()) for part in parts)
     for name in parts[0]:
         cut = (slice(None), slice(0, used)) if parts[0][name].ndim > 1 and name != "image" else slice(None)
         np.save(out / f"{name}.npy", np.concatenate([part[name][cut] for part in parts]))
-    np.savez(
-        out / "clips.npz", gops=[len(part["end_s"]) for part in parts],
-        label=[found.classes[clip.label] for clip in kept],
-        group=[clip.group for clip in kept], path=[clip.name for clip in kept],
-    )  # fmt: skip
-    return broken
+    np.savez(out / "clips.npz", gops=[len(part["end_s"]) for part in parts], label=labels, group=groups, path=paths)
 
 
 def main() -> None:

@@ -17,9 +17,10 @@ from halsie_ros.errors import VideoError
 
 STEPS = 6
 """Steps kept of a segment: those of a GOP of 12 frames, the working form."""
+ARRAYS = ("image", "motion", "residual", "dt_us", "camera", "end_s")
 GopArrays = dict[str, np.ndarray]
 """G segments: image ``(G, 3, 96, 128) uint8``, motion ``(G, T, 4, 24, 32)``, residual ``(G, T, 2, 48, 64)``, dt_us
-``(G, T)`` (0 for padding), end_s ``(G,)``."""
+``(G, T)`` (0 for padding), camera ``(G, T, 2)``, end_s ``(G,)``."""
 
 
 class ClipSource(Protocol):
@@ -52,8 +53,7 @@ class ClipCache:
     def load(cls, folder: Path) -> ClipCache:
         """Opens a cache; the arrays stay on disk and in the system's page cache."""
         clips = np.load(folder / "clips.npz")
-        names = ("image", "motion", "residual", "dt_us", "end_s")
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
         first = np.concatenate([[0], np.cumsum(clips["gops"])])
         return cls(arrays, first, *(clips[name].tolist() for name in ("label", "group", "path")))
 
@@ -110,6 +110,7 @@ def arrays_of(segments: list[Segment]) -> GopArrays:
         "motion": np.zeros((count, STEPS, 4, 24, 32), np.float16),
         "residual": np.zeros((count, STEPS, 2, 48, 64), np.float16),
         "dt_us": np.zeros((count, STEPS), np.float32),
+        "camera": np.zeros((count, STEPS, 2), np.float32),
         "end_s": np.zeros(count, np.float32),
     }
     for s, segment in enumerate(segments):
@@ -117,7 +118,7 @@ def arrays_of(segments: list[Segment]) -> GopArrays:
         arrays["end_s"][s] = (segment.end_ns - segments[0].end_ns) / 1e9
         for t, step in enumerate(segment.steps[:STEPS]):
             arrays["motion"][s, t], arrays["residual"][s, t] = step.motion, step.residual
-            arrays["dt_us"][s, t] = step.dt_us
+            arrays["dt_us"][s, t], arrays["camera"][s, t] = step.dt_us, step.camera
     return arrays
 
 

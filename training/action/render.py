@@ -33,11 +33,12 @@ _HEAD_RISE_MM, _HEAD_RADIUS_MM = 190.0, 105.0
 
 
 @njit()
-def _draw(image: np.ndarray, capsules: np.ndarray, colours: np.ndarray) -> None:
-    """Paints capsules (x0, y0, r0, x1, y1, r1 in pixels), back to front, with edges one pixel soft, onto (H, W, 3)."""
+def draw(image: np.ndarray, ends: np.ndarray, radii: np.ndarray, colours: np.ndarray) -> None:
+    """Paints capsules (ends (N, 2, 2) x, y and radii (N, 2) in pixels), in order, edges one pixel soft, onto (H, W, 3)."""
     height, width = image.shape[:2]
-    for index in range(len(capsules)):
-        x0, y0, r0, x1, y1, r1 = capsules[index]
+    for index in range(len(ends)):
+        x0, y0, r0 = ends[index, 0, 0], ends[index, 0, 1], radii[index, 0]
+        x1, y1, r1 = ends[index, 1, 0], ends[index, 1, 1], radii[index, 1]
         reach = max(r0, r1) + 1.0
         dx, dy = x1 - x0, y1 - y0
         length2 = dx * dx + dy * dy + 1e-9
@@ -97,37 +98,56 @@ def render(
     down = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
     lean = np.array([[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
     turned = joints @ (lean @ down @ around).T
-    head = turned[:, 9] + (turned[:, 9] - turned[:, 0]) / np.maximum(
-        np.linalg.norm(turned[:, 9] - turned[:, 0], axis=1, keepdims=True), 1.0
-    ) * _HEAD_RISE_MM  # fmt: skip
     distance = rng.uniform(2.2, 5.0) * tall
     focal = rng.uniform(0.6, 1.0) * height / tall * distance
     shift = np.array([rng.normal(0, 0.1) * width, rng.normal(0, 0.04) * height])
     fat = rng.uniform(0.8, 1.3)
+    colours = clothes(rng)
+    ends, radii, order = capsules(turned, fat, distance, focal, np.array([width, height]) / 2 + shift)
+    scene = background(rng, height, width)
+    frames = np.empty((len(joints), height, width, 3), np.uint8)
+    for t in range(len(joints)):
+        image = scene.copy()
+        draw(image, *(part[t][order[t]] for part in (ends, radii)), colours[order[t]])
+        frames[t] = image
+    return frames
+
+
+def clothes(rng: np.random.Generator) -> np.ndarray:
+    """A colour for each capsule, (N, 3) grey levels: shirt, trousers, shoes and skin, or all alike."""
     cloth = rng.uniform(10, 245, (4, 3))
     cloth[3] = np.array([200, 160, 130]) * rng.uniform(0.35, 1.2)
     if rng.random() < 0.3:
         cloth[:] = cloth[:1] * rng.uniform(0.8, 1.2, (4, 1))
-    starts = np.concatenate([turned[:, _BONES[:, 0]], head[:, None]], 1)
-    ends = np.concatenate([turned[:, _BONES[:, 1]], head[:, None] - 1e-3], 1)
-    radii = np.concatenate([_BONES[:, 2] * fat, [_HEAD_RADIUS_MM]])
-    colours = np.concatenate([cloth[_BONES[:, 3]], cloth[3:4]]) * rng.uniform(0.85, 1.15, (len(radii), 1))
-    scene = background(rng, height, width)
-    frames = np.empty((len(joints), height, width, 3), np.uint8)
-    for t in range(len(joints)):
-        capsules = []
-        for point in (starts[t], ends[t]):
-            scale = focal / (distance - point[:, 2])
-            capsules += [
-                width / 2 + shift[0] + point[:, 0] * scale,
-                height / 2 + shift[1] - point[:, 1] * scale,
-                radii * scale,
-            ]
-        order = np.argsort(starts[t, :, 2] + ends[t, :, 2])
-        image = scene.copy()
-        _draw(image, np.stack(capsules, 1)[order], np.clip(colours, 0, 255)[order])
-        frames[t] = image
-    return frames
+    colours = np.concatenate([cloth[_BONES[:, 3]], cloth[3:4]])
+    return np.clip(colours * rng.uniform(0.85, 1.15, (len(colours), 1)), 0, 255)
+
+
+def capsules(
+    turned_mm: np.ndarray, fat: float, distance_mm: float, focal: float, middle: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A figure's capsules as a pinhole camera sees them.
+
+    Args:
+        turned_mm: joints in the camera's axes, (T, 16, 3), z towards it.
+        fat: times the usual radii.
+        distance_mm: from the camera to z = 0.
+        focal: pixels.
+        middle: (2,) pixel at which x = y = 0 is seen.
+
+    Returns:
+        Ends (T, N, 2, 2) x, y in pixels, radii (T, N, 2) pixels, and the order (T, N) from back to front.
+    """
+    neck = turned_mm[:, 9] - turned_mm[:, 0]
+    head = turned_mm[:, 9] + neck / np.maximum(np.linalg.norm(neck, axis=1, keepdims=True), 1.0) * _HEAD_RISE_MM
+    points = np.stack([
+        np.concatenate([turned_mm[:, _BONES[:, 0]], head[:, None]], 1),
+        np.concatenate([turned_mm[:, _BONES[:, 1]], head[:, None] - 1e-3], 1),
+    ], 2)  # fmt: skip
+    scale = focal / (distance_mm - points[..., 2])
+    radii = np.concatenate([_BONES[:, 2] * fat, [_HEAD_RADIUS_MM]])[None, :, None] * scale
+    ends = middle + points[..., :2] * np.array([1, -1]) * scale[..., None]
+    return ends, radii, np.argsort(points[..., 2].sum(2), 1)
 
 
 def encode(
