@@ -15,7 +15,7 @@ TOPICS = {"packets": "Video topic: FFMPEGPacket, CompressedVideo or CompressedIm
 OVERRIDES = {
     "model": "Name of a model, or path of its card; empty: as params_file says.",
     "label_rate_hz": "Labels per second of stream time; empty: as params_file says.",
-    "confidence": "A best score below this is unknown; empty: as params_file says.",
+    "confidence": "A best score below this is unknown (-1: the card's); empty: as params_file says.",
     "output_reliability": "reliable or best_effort; empty: as params_file says.",
 }
 

@@ -30,7 +30,10 @@ OVERRIDES = {
     "action": {
         "action_model": ("model", "Action model; empty: as action_params says."),
         "label_rate_hz": ("label_rate_hz", "Labels per second; empty: as action_params says."),
-        "confidence": ("confidence", "A best score below this is unknown; empty: as action_params says."),
+        "confidence": (
+            "confidence",
+            "A best score below this is unknown (-1: the card's); empty: action_params says.",
+        ),
     },
 }
 

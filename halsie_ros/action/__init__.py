@@ -1,1 +1,7 @@
-"""action"""
+"""Action labels from encoded video: the pipeline, and clips as it reads them."""
+
+from halsie_ros.action.clip import read_clip
+from halsie_ros.action.pipeline import ActionPipeline
+from halsie_ros.action.state import ActionScores, ActionState
+
+__all__ = ["ActionPipeline", "ActionScores", "ActionState", "read_clip"]

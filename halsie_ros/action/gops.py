@@ -33,7 +33,7 @@ class Advance:
 
 @dataclass
 class Segmenter:
-    """Follows one stream of `VideoFrame`s; mutable, one per stream."""
+    """Follows one stream of `VideoFrame`s; mutable: whoever must keep a place in the stream keeps a :meth:`copy`."""
 
     extractor: FeatureExtractor = field(default_factory=lambda: FeatureExtractor(FORM))
     _waiting: list[FrameFeatures] = field(default_factory=list)
@@ -44,6 +44,10 @@ class Segmenter:
     def running(self) -> bool:
         """Whether a segment has begun and not been broken off."""
         return self._segment_ns is not None
+
+    def copy(self) -> Segmenter:
+        """Another one at the same place of the stream; pushing to either leaves the other as it is."""
+        return Segmenter(self.extractor.copy(), list(self._waiting), self._since_ns, self._segment_ns)
 
     def reset(self) -> None:
         """Breaks the running segment off; the next one starts at an I-frame."""

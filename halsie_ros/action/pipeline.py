@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,95 +18,21 @@ from halsie_ros.action.gops import Segmenter
 from halsie_ros.action.inputs import Step, image_input
 from halsie_ros.action.motion_map import SIZE_PER_TIME, descriptor, step_map
 from halsie_ros.action.motion_statistics import statistics
+from halsie_ros.action.state import ActionScores, ActionState, Encoded, Tokens
 from halsie_ros.errors import ModelError, ParameterError
 from halsie_ros.inference.cards import ModelCard, find_model
 from halsie_ros.inference.session import input_names, open_session, output_names
 from halsie_ros.video.frame import VideoFrame
 
 UNKNOWN = "unknown"
+FROM_CARD = -1.0
+"""The confidence that stands for the card's."""
+NONE = "none"
+"""The class of what shows none of a model's other classes; it is never said, "unknown" is."""
 ROLES = ("i_frame", "p_frame", "head")
 MODALITIES = ("image", "motion", "residual")
 MAX_AGE_NS = 6_000_000_000
 """Segments older than this are forgotten, however few there are."""
-
-
-@dataclass(frozen=True, eq=False)
-class Tokens:
-    """A segment as the head sees it.
-
-    Attributes:
-        end_ns: stamp of its last frame.
-        image: ``(PLACES, D) float32``.
-        motion_and_residual: ``(2 * PLACES, D) float32``.
-        maps: its steps' motion maps, ``(10, 24, 32) float32`` each; none where the model has no use for them.
-    """
-
-    end_ns: int
-    image: np.ndarray
-    motion_and_residual: np.ndarray
-    maps: tuple[np.ndarray, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class ActionState:
-    """What one stream has left behind; handed to the next step. Hand each state on once: `segmenter` moves with the
-    stream.
-
-    Attributes:
-        segmenter: cuts the stream into segments.
-        membranes: the P encoder's state by name; None at a segment's start.
-        image: the running segment's I-frame, ``(3, 96, 128) uint8``; None before the first.
-        image_tokens: of that I-frame; None where it cannot be used.
-        finished: tokens of finished segments, oldest first, at most K.
-        running: tokens of the running segment; None before its first step.
-        last_ns: stamp of the last frame.
-        scored_ns: stamp of the last scores; None before the first.
-    """
-
-    segmenter: Segmenter
-    membranes: dict[str, np.ndarray] | None = None
-    image: np.ndarray | None = None
-    image_tokens: np.ndarray | None = None
-    finished: tuple[Tokens, ...] = ()
-    running: Tokens | None = None
-    last_ns: int | None = None
-    scored_ns: int | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class ActionScores:
-    """What is happening.
-
-    Attributes:
-        stamp_ns: of the frame that brought it.
-        label: a class name, or "unknown".
-        scores: a probability per class, ``(C,) float32``; all 0 where nothing can be said.
-        reason: why it is unknown; "" otherwise.
-        spikes: share of the neurons that fired in the stream's last step, per spiking layer.
-    """
-
-    stamp_ns: int
-    label: str
-    scores: np.ndarray
-    reason: str = ""
-    spikes: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False)
-class Encoded:
-    """An encoded clip, and what it took.
-
-    Attributes:
-        tokens: of each segment, oldest first.
-        images: I-frames looked at.
-        steps: steps of the P encoder.
-        spikes: mean share of neurons firing per step, per spiking layer.
-    """
-
-    tokens: tuple[Tokens, ...]
-    images: int
-    steps: int
-    spikes: dict[str, float]
 
 
 class ActionPipeline:
@@ -115,9 +41,10 @@ class ActionPipeline:
     Args:
         model: card, name or path.
         label_rate_hz: scores per second of stream time.
-        confidence: a best score below this is "unknown".
+        confidence: a best score below this is "unknown"; -1: as the card says; 0: the best is named, if not "none".
         min_segments: so many segments must have been seen before anything is said.
         threads: of onnxruntime.
+        experts: False leaves the expert of motion maps out where the model has one: the network alone says.
 
     Raises:
         ModelError: no such model, or not one for actions.
@@ -129,27 +56,26 @@ class ActionPipeline:
         model: ModelCard | str | Path,
         *,
         label_rate_hz: float = 5.0,
-        confidence: float = 0.4,
-        min_segments: int = 6,
+        confidence: float = FROM_CARD,
+        min_segments: int = 2,
         threads: int = 1,
+        experts: bool = True,
     ) -> None:
         self.card = model if isinstance(model, ModelCard) else ModelCard.load(find_model(model))
         if self.card.task != "action":
             raise ModelError(
                 f"{self.card.name} is a {self.card.task} model: choose one for actions, such as actions_mhad"
             )
-        if not label_rate_hz > 0:
-            raise ParameterError(f"label_rate_hz is {label_rate_hz}: it must be above 0")
-        if not 0 <= confidence <= 1:
-            raise ParameterError(f"confidence is {confidence}: it must lie between 0 and 1")
-        if min_segments < 1:
-            raise ParameterError(f"min_segments is {min_segments}: it must be at least 1")
         self.card.verify()
         self.classes = self.card.classes
-        self.label_rate_hz, self.confidence, self.min_segments = label_rate_hz, confidence, min_segments
+        self.retime(label_rate_hz=label_rate_hz, confidence=confidence, min_segments=min_segments)
         for role in ROLES:
             self.card.graph(role)
-        self._sessions = {role: open_session(self.card.graph(role), threads=threads) for role in self.card.graphs}
+        self._sessions = {
+            role: open_session(self.card.graph(role), threads=threads)
+            for role in self.card.graphs
+            if experts or role in ROLES
+        }
         self._describe = describer(self._sessions["motion_map"]) if "motion_map" in self._sessions else None
         self._compares = "before" in input_names(self._sessions["i_frame"])
         p_frame = self._sessions["p_frame"]
@@ -163,7 +89,23 @@ class ActionPipeline:
         if "i_tokens" not in shapes or len(self._fresh) == len(input_names(p_frame)):
             raise ModelError(f"{self.card.path}: the graphs are not those of an action model: export it again")
         _, self.segments, self._places, self._width = shapes["i_tokens"]
+        self._sees_camera = "camera" in shapes
         self._state: ActionState | None = None
+
+    def retime(self, *, label_rate_hz: float, confidence: float, min_segments: int) -> None:
+        """Takes other settings from the next frame on; see the class.
+
+        Raises:
+            ParameterError: a rate or threshold that cannot work; none of them is taken then.
+        """
+        if not label_rate_hz > 0:
+            raise ParameterError(f"label_rate_hz is {label_rate_hz}: it must be above 0")
+        if not -1 <= confidence <= 1:
+            raise ParameterError(f"confidence is {confidence}: it must lie between 0 and 1, or be -1 (the card's)")
+        if min_segments < 1:
+            raise ParameterError(f"min_segments is {min_segments}: it must be at least 1")
+        self.label_rate_hz, self.min_segments = label_rate_hz, min_segments
+        self.confidence = self.card.confidence if confidence < 0 else confidence
 
     def reset(self) -> None:
         """Forgets the stream that :meth:`push` follows."""
@@ -187,6 +129,7 @@ class ActionPipeline:
         now = frame.stamp_ns
         if state is None or (state.last_ns is not None and now < state.last_ns):
             state = ActionState(Segmenter())
+        state = replace(state, segmenter=state.segmenter.copy())
         rest = state.segmenter.flush() if frame.trusted and frame.type == "I" else None
         spikes: dict[str, float] = {}
         if rest is not None:
@@ -224,18 +167,31 @@ class ActionPipeline:
                 tokens.append(state.running)
         return Encoded(tuple(tokens), images, steps, {layer: total / steps for layer, total in totals.items()})
 
-    def score(self, encoded: Encoded, use: tuple[str, ...] = MODALITIES) -> np.ndarray:
-        """Probabilities ``(C,) float32`` of an encoded clip; zeros where it holds no segment.
+    def score(self, encoded: Encoded, use: tuple[str, ...] = MODALITIES, *, experts: bool = True) -> np.ndarray:
+        """Probabilities ``(C,) float32`` of an encoded clip, one per entry of `classes`; zeros without a segment.
 
         Args:
             encoded: by :meth:`encode`.
             use: modalities whose tokens are used; the others' are zero (to measure the share of each). Without motion
                 or residual the network is asked alone: the expert never saw maps that lack one of them.
+            experts: False asks the network alone.
         """
         if not encoded.tokens:
             return np.zeros(len(self.classes), np.float32)
         tokens = [_masked(tokens, use, self._places) for tokens in encoded.tokens]
-        return self._scores(tokens, with_maps={"motion", "residual"} <= set(use))
+        return self._scores(tokens, with_maps=experts and {"motion", "residual"} <= set(use))
+
+    def label(self, scores: np.ndarray) -> tuple[str, str]:
+        """What is said for scores ``(C,)``, and why it is "unknown" ("" otherwise); the one rule, live and stored.
+
+        A label is said where the best entry is not "none" and its score is at least the confidence.
+        """
+        best = int(scores.argmax())
+        if self.classes[best] == NONE or not scores.any():
+            return UNKNOWN, "none of the classes" if scores.any() else "nothing seen"
+        if scores[best] < self.confidence:
+            return UNKNOWN, f"best score {scores[best]:.2f} is below {self.confidence:g}"
+        return self.classes[best], ""
 
     def _look(self, image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
         """Tokens of an I-frame; `before` is the last one, for models that look at what changed."""
@@ -265,7 +221,8 @@ class ActionPipeline:
         maps = before.maps if before else ()
         if self._describe is not None:
             maps = (*maps, step_map(step))
-        running = Tokens(end_ns, state.image_tokens, values["tokens"][0], maps)
+        camera = (*(before.camera if before else ()), step.camera)
+        running = Tokens(end_ns, state.image_tokens, values["tokens"][0], maps, camera)
         return replace(state, membranes=membranes, running=running), spikes
 
     def _scores(self, tokens: list[Tokens], *, with_maps: bool = True) -> np.ndarray:
@@ -277,6 +234,9 @@ class ActionPipeline:
             i_tokens[0, place], p_tokens[0, place] = token.image, token.motion_and_residual
             age_s[0, place], valid[0, place] = (tokens[-1].end_ns - token.end_ns) / 1e9, 1
         inputs = {"i_tokens": i_tokens, "p_tokens": p_tokens, "age_s": age_s, "valid": valid}
+        if self._sees_camera:
+            inputs["camera"] = np.zeros((1, wanted, 2), np.float32)
+            inputs["camera"][0, wanted - count :] = [np.mean(token.camera, 0) for token in tokens]
         logits = self._sessions["head"].run(None, inputs)[0][0]
         shares = np.exp(logits - logits.max())
         shares /= shares.sum()
@@ -297,11 +257,8 @@ class ActionPipeline:
             reason = f"{len(tokens)} of {self.min_segments} segments seen"
             return ActionScores(frame.stamp_ns, UNKNOWN, nothing, reason, spikes)
         scores = self._scores(tokens)
-        best = int(scores.argmax())
-        if scores[best] < self.confidence:
-            reason = f"best score {scores[best]:.2f} is below {self.confidence:g}"
-            return ActionScores(frame.stamp_ns, UNKNOWN, scores, reason, spikes)
-        return ActionScores(frame.stamp_ns, self.classes[best], scores, "", spikes)
+        label, reason = self.label(scores)
+        return ActionScores(frame.stamp_ns, label, scores, reason, spikes)
 
 
 def describer(expert: Any) -> Callable[[list[np.ndarray]], np.ndarray]:

@@ -38,6 +38,7 @@ class ModelCard:
         licence: of the weights.
         data: what it was trained on.
         recipe: the command that trains it.
+        confidence: of actions: a best score below this is "unknown"; chosen on what was left out of training.
         measured: figures, e.g. ``{"miou": 0.6}``; free form.
     """
 
@@ -58,6 +59,7 @@ class ModelCard:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     inputs: tuple[str, ...] = ()
+    confidence: float = 0.4
     measured: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -95,6 +97,7 @@ class ModelCard:
                 mean=_floats(fields.get("mean")),
                 std=_floats(fields.get("std")),
                 inputs=tuple(str(name) for name in fields.get("inputs", ())),
+                confidence=_share(fields.get("confidence", 0.4)),
                 measured=dict(fields.get("measured") or {}),
             )
         except (TypeError, ValueError, AttributeError) as error:
@@ -131,7 +134,7 @@ class ModelCard:
         return sum(file.stat().st_size for file in self.graphs.values())
 
 
-_OPTIONAL = {"palette", "bin_us", "bins", "size_multiple", "mean", "std", "inputs", "measured"}
+_OPTIONAL = {"palette", "bin_us", "bins", "size_multiple", "mean", "std", "inputs", "confidence", "measured"}
 
 
 def model_folders() -> list[Path]:
@@ -178,6 +181,12 @@ def _palette(values: Any, classes: int) -> np.ndarray | None:
 
 def _floats(values: Any) -> tuple[float, ...] | None:
     return None if values is None else tuple(float(value) for value in values)
+
+
+def _share(value: Any) -> float:
+    if not 0 <= float(value) <= 1:
+        raise ValueError(f"confidence {value}: give a number from 0 to 1")
+    return float(value)
 
 
 def _one_line(error: Exception) -> str:

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
 
-from halsie_ros.action.pipeline import ActionPipeline, ActionScores, ActionState
+from halsie_ros.action.pipeline import ActionPipeline
+from halsie_ros.action.state import ActionScores, ActionState
 from halsie_ros.errors import HalsieError
 from halsie_ros.nodes import diagnostics, qos
 from halsie_ros.nodes.action_output import ActionOutput
@@ -74,9 +75,9 @@ class ActionStream:
 
     def retime(self) -> None:
         """Takes changed parameters into use."""
-        self._pipeline.label_rate_hz = self._settings["label_rate_hz"]
-        self._pipeline.confidence = self._settings["confidence"]
-        self._pipeline.min_segments = self._settings["min_segments"]
+        names = ("label_rate_hz", "confidence", "min_segments")
+        with self._worker.changed:
+            self._pipeline.retime(**{name: self._settings[name] for name in names})
 
     def _receive(self, type_name: str, payload: bytes) -> None:
         try:

@@ -28,6 +28,7 @@ does the first trusted P-frame of a stream that recovers by intra refresh. Such 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -122,6 +123,14 @@ class FeatureExtractor:
         self._step = 0
         self._frames_since_reference = 0
 
+    def copy(self) -> FeatureExtractor:
+        """Another one at the same place of the stream; pushing to either leaves the other as it is."""
+        other = copy.copy(
+            self
+        )  # arrays that stand for the past are read, never written: `_start` and `_follow` replace
+        other._spare = np.empty_like(self._spare)
+        return other
+
     def reset(self) -> None:
         """Forgets the running GOP; the next features start at an I-frame. GOPs go on counting."""
         self._intra = None
@@ -143,7 +152,7 @@ class FeatureExtractor:
 
     def _start(self, frame: VideoFrame) -> FrameFeatures:
         self._intra = frame.luma
-        self._moved[:] = 0
+        self._moved = np.zeros_like(self._moved)
         self._gop += 1
         self._step = 0
         motion, residual = self._empty()

@@ -99,6 +99,59 @@ def test_push_follows_one_stream(pipeline, make_clip):
     assert pipeline.push(frames[0]).reason.startswith("0 of")
 
 
+def test_a_state_can_be_used_twice_with_the_same_result(pipeline, make_clip):
+    frames = frames_of(make_clip(60))
+    pipeline.label_rate_hz = 1000.0
+    state, states = None, []
+    for frame in frames:
+        states.append(state)
+        _, state = pipeline.step(frame, state)
+    for at in (5, 17, 30):  # in the first GOP, in mid-step and in a later one
+        first, one = pipeline.step(frames[at], states[at])
+        for frame in frames[at + 1 : at + 20]:
+            first, one = pipeline.step(frame, one)
+        again, other = pipeline.step(frames[at], states[at])
+        for frame in frames[at + 1 : at + 20]:
+            again, other = pipeline.step(frame, other)
+        np.testing.assert_array_equal(first.scores, again.scores)
+
+
+def with_none(action_model, folder, confidence):
+    """The tiny model, its last class called "none", with a card's confidence."""
+    for file in action_model.parent.iterdir():
+        shutil.copy(file, folder)
+    card = folder / action_model.name
+    card.write_text(card.read_text().replace("still", "none") + f"confidence: {confidence}\n")
+    return card
+
+
+def test_the_rule_of_labels_none_is_never_said_and_the_card_sets_the_bar(action_model, tmp_path):
+    pipeline = ActionPipeline(with_none(action_model, tmp_path, 0.55))
+    assert pipeline.classes == ("left", "right", "none") and pipeline.confidence == 0.55
+    for scores, label, why in (
+        ([0.6, 0.3, 0.1], "left", ""),
+        ([0.5, 0.3, 0.2], UNKNOWN, "below 0.55"),
+        ([0.1, 0.2, 0.7], UNKNOWN, "none of the classes"),
+        ([0.0, 0.0, 0.0], UNKNOWN, "nothing seen"),
+    ):
+        said, reason = pipeline.label(np.float32(scores))
+        assert said == label and why in reason
+    always = ActionPipeline(tmp_path / action_model.name, confidence=0.0)
+    assert always.label(np.float32([0.4, 0.3, 0.3]))[0] == "left"
+    assert always.label(np.float32([0.3, 0.3, 0.4]))[0] == UNKNOWN
+
+
+def test_settings_that_cannot_work_leave_the_old_ones(pipeline):
+    with pytest.raises(ParameterError, match="confidence is -2"):
+        pipeline.retime(label_rate_hz=9.0, confidence=-2.0, min_segments=1)
+    assert (pipeline.label_rate_hz, pipeline.confidence) == (5.0, 0.0)
+
+
+def test_a_card_whose_confidence_is_no_share_is_refused(action_model, tmp_path):
+    with pytest.raises(ModelError, match="confidence 7"):
+        ActionPipeline(with_none(action_model, tmp_path, 7.0))
+
+
 def test_a_masked_modality_changes_the_scores(pipeline, make_clip):
     encoded = pipeline.encode(read_clip(make_clip(48)))
     everything = pipeline.score(encoded)
@@ -115,6 +168,7 @@ def test_a_clip_without_segments_scores_zero(pipeline):
     [
         ({"label_rate_hz": 0}, "label_rate_hz"),
         ({"confidence": 1.5}, "confidence"),
+        ({"confidence": -1.5}, "confidence"),
         ({"min_segments": 0}, "min_segments"),
     ],
 )
@@ -133,7 +187,7 @@ def test_a_segmentation_model_is_refused(action_model, tmp_path):
 @pytest.mark.parametrize(("kind", "size"), [("maps", 2 * SIZE_PER_TIME), ("statistics", SIZE)])
 def test_an_expert_moves_the_scores_towards_its_own(action_model, make_clip, tmp_path, kind, size):
     motion_map = pytest.importorskip("training.action.motion_map")
-    from training.action.task import MotionMapConfig
+    from training.action.config import MotionMapConfig
 
     for file in action_model.parent.iterdir():
         shutil.copy(file, tmp_path)

@@ -12,19 +12,22 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
 
 from halsie_ros.files import write_json
+from training.action.config import ActionRecipe
 from training.action.data import Batch, ClipSource, collate
 from training.action.export import LAYERS, load
-from training.action.task import ActionTask, Recipe, predict
+from training.action.task import ActionTask, about, predict
+from training.core.command import command, setting_up
 from training.core.loop import train
+from training.core.recipes import add_set_argument
+from training.core.recipes import load as load_recipe
 from training.networks.action_config import MODALITIES
 from training.networks.compressed_video import CompressedVideoNet
 
@@ -90,7 +93,9 @@ def rows(table: dict[str, dict[str, Any]]) -> list[str]:
     return lines
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Trains and measures the variants; see the module's text."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="folder of the caches")
@@ -99,8 +104,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, required=True, help="training steps of each variant")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--gops", type=int, default=4, help="of each clip in training (%(default)s)")
+    add_set_argument(parser)
     args = parser.parse_args(arguments)
-    recipe = Recipe.of(yaml.safe_load(args.config.read_text()))
+    with setting_up():
+        recipe = load_recipe(ActionRecipe, args.config, args.set)
     loop = replace(
         recipe.loop, steps=args.steps, batch=args.batch, warmup_steps=min(recipe.loop.warmup_steps, args.steps // 10),
         validate_every=args.steps, ema_decay=min(recipe.loop.ema_decay, 1 - 5 / args.steps) if args.steps > 5 else 0.0,
@@ -110,13 +117,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run = args.run / name.replace(" ", "_")
         if not (run / "measured.json").is_file():
             chosen = replace(
-                recipe, loop=loop, hold_out=args.hold_out.split(","), training_gops=args.gops, initial=None,
+                recipe, loop=loop, hold_out=tuple(args.hold_out.split(",")), training_gops=args.gops, initial=None,
                 model={**recipe.model, **change},
             )  # fmt: skip
             torch.manual_seed(loop.seed)
             task = ActionTask(chosen, args.data)
-            about = {"network": asdict(task.network.config), "classes": chosen.classes, "card": {}}
-            train(task, loop, run, resume="auto", about=about)
+            train(task, loop, run, resume="auto", about=about(chosen))
             network, _ = load(run / "last.pt")
             write_json(str(run / "measured.json"), measure(network, task.held_out))
         table[name] = json.loads((run / "measured.json").read_text())

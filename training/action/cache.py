@@ -16,6 +16,7 @@ from halsie_ros.action.clip import read_clip
 from halsie_ros.datasets.actions.video_sets import VIDEO_SETS, open_video_set
 from halsie_ros.errors import VideoError
 from training.action.data import GopArrays, arrays_of
+from training.core.command import command, setting_up
 
 
 def build(dataset: str, root: Path, out: Path, split: str | None = None, csv: Path | None = None) -> list[str]:
@@ -40,9 +41,7 @@ def build(dataset: str, root: Path, out: Path, split: str | None = None, csv: Pa
     return broken
 
 
-def write_cache(
-    out: Path, parts: list[GopArrays], *, labels: list[str], groups: list[str], paths: list[str]
-) -> None:
+def write_cache(out: Path, parts: list[GopArrays], *, labels: list[str], groups: list[str], paths: list[str]) -> None:
     """Writes clips' segments, one after another, into a folder that is there; see `ClipCache`."""
     used = max(int((part["dt_us"] > 0).any(0).sum()) for part in parts)
     for name in parts[0]:
@@ -51,17 +50,21 @@ def write_cache(
     np.savez(out / "clips.npz", gops=[len(part["end_s"]) for part in parts], label=labels, group=groups, path=paths)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+@command
+def main(arguments: list[str] | None = None) -> int:
+    """Reads a data set into a cache."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", choices=VIDEO_SETS)
     parser.add_argument("root", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--split")
     parser.add_argument("--csv", type=Path)
-    args = parser.parse_args()
-    broken = build(args.dataset, args.root, args.out, args.split, args.csv)
+    args = parser.parse_args(arguments)
+    with setting_up():
+        broken = build(args.dataset, args.root, args.out, args.split, args.csv)
     print(f"{args.out}: {len(broken)} clips missing or broken{': ' if broken else ''}{', '.join(broken[:10])}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Protocol
 
@@ -12,9 +13,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from halsie_ros.action.clip import Segment, read_clip
+from halsie_ros.action.inputs import FORM
 from halsie_ros.datasets.actions.video_sets import open_video_set
 from halsie_ros.errors import VideoError
+from training.core.command import TrainingError
 
+IMAGE, MOTION, RESIDUAL = (3, *FORM.image), (4, *FORM.grid), (2, *FORM.residual)
+SETTLES_S = (0.1, 0.6)
+"""So long after a change of action its label counts for nothing, and for all (our choice: right within a second)."""
 STEPS = 6
 """Steps kept of a segment: those of a GOP of 12 frames, the working form."""
 ARRAYS = ("image", "motion", "residual", "dt_us", "camera", "end_s")
@@ -51,7 +57,13 @@ class ClipCache:
 
     @classmethod
     def load(cls, folder: Path) -> ClipCache:
-        """Opens a cache; the arrays stay on disk and in the system's page cache."""
+        """Opens a cache; the arrays stay on disk and in the system's page cache.
+
+        Raises:
+            TrainingError: it was written before the camera's motion was taken out.
+        """
+        if not (folder / "camera.npy").is_file() and (folder / "motion.npy").is_file():
+            raise TrainingError(f"{folder}: a cache of old form: delete it and write it again")
         clips = np.load(folder / "clips.npz")
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
         first = np.concatenate([[0], np.cumsum(clips["gops"])])
@@ -61,6 +73,37 @@ class ClipCache:
         """See `ClipSource`."""
         chosen = choose_gops(np.arange(self.first[clip], self.first[clip + 1]), count, rng)
         return {name: array[chosen] for name, array in self.arrays.items()}
+
+
+@dataclass
+class JoinedClips:
+    """Several sources as one.
+
+    Attributes:
+        sources: their clips follow one another.
+        labels, groups: of each clip.
+        places: source and clip of each.
+    """
+
+    sources: Sequence[ClipSource]
+    labels: list[str]
+    groups: list[str]
+    places: list[tuple[int, int]]
+
+    @classmethod
+    def of(cls, sources: Sequence[ClipSource]) -> JoinedClips:
+        """Joins them."""
+        return cls(
+            sources,
+            [label for source in sources for label in source.labels],
+            [group for source in sources for group in source.groups],
+            [(number, clip) for number, source in enumerate(sources) for clip in range(len(source.labels))],
+        )
+
+    def gops(self, clip: int, count: int, rng: np.random.Generator | None) -> GopArrays:
+        """See `ClipSource`."""
+        number, inner = self.places[clip]
+        return self.sources[number].gops(inner, count, rng)
 
 
 @dataclass
@@ -106,9 +149,9 @@ def arrays_of(segments: list[Segment]) -> GopArrays:
     """Segments as arrays; steps beyond `STEPS` are left out."""
     count = len(segments)
     arrays = {
-        "image": np.zeros((count, 3, 96, 128), np.uint8),
-        "motion": np.zeros((count, STEPS, 4, 24, 32), np.float16),
-        "residual": np.zeros((count, STEPS, 2, 48, 64), np.float16),
+        "image": np.zeros((count, *IMAGE), np.uint8),
+        "motion": np.zeros((count, STEPS, *MOTION), np.float16),
+        "residual": np.zeros((count, STEPS, *RESIDUAL), np.float16),
         "dt_us": np.zeros((count, STEPS), np.float32),
         "camera": np.zeros((count, STEPS, 2), np.float32),
         "end_s": np.zeros(count, np.float32),
@@ -122,9 +165,16 @@ def arrays_of(segments: list[Segment]) -> GopArrays:
     return arrays
 
 
+TIMED = ("motion", "residual", "dt_us", "camera")
+"""Those arrays of a batch whose first axis is time."""
+
+
 @dataclass
 class Batch:
-    """One batch; shapes as :meth:`CompressedVideoNet.forward` takes them, and ``label (B,) int64``."""
+    """One batch; shapes as :meth:`CompressedVideoNet.forward` takes them.
+
+    `label (B,) int64` has the share `share (B,)` of the truth, `other (B,) int64` the rest.
+    """
 
     image: Tensor
     motion: Tensor
@@ -134,10 +184,13 @@ class Batch:
     valid: Tensor
     label: Tensor
     use: Tensor
+    camera: Tensor
+    other: Tensor
+    share: Tensor
 
     def inputs(self) -> tuple[Tensor, ...]:
         """The network's arguments in order."""
-        return self.image, self.motion, self.residual, self.dt_us, self.age_s, self.valid, self.use
+        return self.image, self.motion, self.residual, self.dt_us, self.age_s, self.valid, self.use, self.camera
 
     def thin(self, gops: int, rng: np.random.Generator) -> None:
         """Keeps `gops` of the GOPs, a random choice in order, the newest among them."""
@@ -145,12 +198,13 @@ class Batch:
         if gops < there:
             kept = np.append(np.sort(rng.choice(there - 1, gops - 1, replace=False)), there - 1)
             self.image, self.age_s, self.valid = (x[:, kept] for x in (self.image, self.age_s, self.valid))
-            self.motion, self.residual, self.dt_us = (x[:, :, kept] for x in (self.motion, self.residual, self.dt_us))
+            for name in TIMED:
+                setattr(self, name, getattr(self, name)[:, :, kept])
 
     def as_item(self) -> dict[str, Tensor]:
         """A batch of one as the loop's item: no batch axis."""
-        timed = {name: getattr(self, name)[:, 0] for name in ("motion", "residual", "dt_us")}
-        return {**timed, **{name: getattr(self, name)[0] for name in ("image", "age_s", "valid", "label", "use")}}
+        rest = [one.name for one in fields(self) if one.name not in TIMED]
+        return {name: getattr(self, name)[:, 0] for name in TIMED} | {name: getattr(self, name)[0] for name in rest}
 
 
 def collate(items: list[tuple[ClipSource, int, int]], gops: int, rng: np.random.Generator | None = None) -> Batch:
@@ -161,14 +215,20 @@ def collate(items: list[tuple[ClipSource, int, int]], gops: int, rng: np.random.
         gops: K.
         rng: training where given: see :func:`choose_gops`.
     """
-    batch = len(items)
-    image = np.zeros((batch, gops, 3, 96, 128), np.uint8)
-    motion = np.zeros((STEPS, batch, gops, 4, 24, 32), np.float32)
-    residual = np.zeros((STEPS, batch, gops, 2, 48, 64), np.float32)
+    arrays = [source.gops(clip, gops, rng) for source, clip, _ in items]
+    return batch_of(arrays, [label for _, _, label in items], gops, whole=rng is not None)
+
+
+def batch_of(clips: Sequence[GopArrays], labels: Sequence[int], gops: int, *, whole: bool = False) -> Batch:
+    """Takes clips' segments together, the newest last; `whole`: all `STEPS` steps, used or not."""
+    batch = len(clips)
+    image = np.zeros((batch, gops, *IMAGE), np.uint8)
+    motion = np.zeros((STEPS, batch, gops, *MOTION), np.float32)
+    residual = np.zeros((STEPS, batch, gops, *RESIDUAL), np.float32)
     dt_us = np.zeros((STEPS, batch, gops), np.float32)
+    camera = np.zeros((STEPS, batch, gops, 2), np.float32)
     age_s, valid = np.zeros((batch, gops), np.float32), np.zeros((batch, gops), np.float32)
-    for b, (source, clip, _) in enumerate(items):
-        arrays = source.gops(clip, gops, rng)
+    for b, arrays in enumerate(clips):
         count, length = arrays["dt_us"].shape
         if not count:
             continue
@@ -177,17 +237,74 @@ def collate(items: list[tuple[ClipSource, int, int]], gops: int, rng: np.random.
         motion[:length, b, at] = arrays["motion"].swapaxes(0, 1)
         residual[:length, b, at] = arrays["residual"].swapaxes(0, 1)
         dt_us[:length, b, at] = arrays["dt_us"].T
+        camera[:length, b, at] = arrays["camera"].swapaxes(0, 1)
         age_s[b, at] = arrays["end_s"][-1] - arrays["end_s"]
         valid[b, at] = 1
-    used = max(1, int((dt_us > 0).any((1, 2)).sum())) if rng is None else STEPS
+    used = STEPS if whole else max(1, int((dt_us > 0).any((1, 2)).sum()))
+    label = torch.tensor(labels)
     return Batch(
         torch.from_numpy(image).float() / 255,
         *(torch.from_numpy(array[:used]) for array in (motion, residual, dt_us)),
         torch.from_numpy(age_s),
         torch.from_numpy(valid),
-        torch.tensor([label for _, _, label in items]),
+        label,
         torch.ones(batch, 3),
+        torch.from_numpy(camera[:used]),
+        label.clone(),
+        torch.ones(batch),
     )
+
+
+def stream_window(
+    now: GopArrays, before: GopArrays | None, gops: int, random: np.random.Generator
+) -> tuple[GopArrays, float]:
+    """What a stream's window of at most `gops` segments may show: it ends anywhere, in mid-segment too.
+
+    Args:
+        now: a clip.
+        before: a clip whose end comes first: then `now` begins one to four segments before the window's end.
+        gops: segments of a full window.
+        random: draws what is shown.
+
+    Returns:
+        The window, and the share of `now` in its truth: it grows from 0 at `SETTLES_S[0]` after the change to 1 at
+        `SETTLES_S[1]`; 1 without a change.
+    """
+    there = len(now["end_s"])
+    if not there or (before is not None and not len(before["end_s"])):
+        return now, 1.0
+    if before is None:
+        count = min(there, gops if random.random() < 0.5 else int(random.integers(1, gops + 1)))
+    else:
+        count = min(there, int(random.integers(1, 5)), gops - 1)
+    first = int(random.integers(0, there - count + 1))
+    window = {name: array[first : first + count].copy() for name, array in now.items()}
+    steps = int((window["dt_us"][-1] > 0).sum())
+    if random.random() < 0.5 and steps > 1:  # the last segment is still running
+        kept = int(random.integers(1, steps))
+        window["end_s"][-1] -= window["dt_us"][-1, kept:].sum() / 1e6
+        window["dt_us"][-1, kept:] = 0
+    if before is None:
+        return window, 1.0
+    seen_s = float(window["dt_us"].sum() / 1e6)
+    length = min(
+        len(before["end_s"]), gops - count if random.random() < 0.7 else int(random.integers(1, gops - count + 1))
+    )
+    start_s = window["end_s"][0] - window["dt_us"][0].sum() / 1e6
+    head = {name: array[len(before["end_s"]) - length :].copy() for name, array in before.items()}
+    head["end_s"] += start_s - head["end_s"][-1]
+    steps = max(head["dt_us"].shape[1], window["dt_us"].shape[1])
+    joined = {name: np.concatenate([_padded(name, head, steps), _padded(name, window, steps)]) for name in window}
+    low, high = SETTLES_S
+    return joined, float(np.clip((seen_s - low) / (high - low), 0, 1))
+
+
+def _padded(name: str, arrays: GopArrays, steps: int) -> np.ndarray:
+    """An array whose second axis, where it is time, has `steps` entries."""
+    array = arrays[name]
+    if name not in TIMED or array.shape[1] == steps:
+        return array
+    return np.concatenate([array, np.zeros((len(array), steps - array.shape[1], *array.shape[2:]), array.dtype)], 1)
 
 
 def choose_gops(there: np.ndarray, gops: int, rng: np.random.Generator | None) -> np.ndarray:
@@ -216,7 +333,7 @@ def mirror(batch: Batch, which: Tensor, partner: Tensor) -> None:
     turned[..., 0::2, :, :] *= -1
     batch.motion[:, which] = turned
     batch.residual[:, which] = batch.residual[:, which].flip(-1)
-    batch.label[which] = partner[batch.label[which]]
+    batch.label[which], batch.other[which] = partner[batch.label[which]], partner[batch.other[which]]
 
 
 def _warp(x: Tensor, theta: Tensor, batch_axis: int) -> Tensor:
@@ -261,6 +378,7 @@ def augment(batch: Batch, rng: torch.Generator, partner: Tensor | None, strength
     batch.motion[..., :2, :, :] *= speed.view(1, -1, 1, 1, 1, 1)
     batch.dt_us /= speed.view(1, -1, 1)
     batch.age_s /= speed.view(-1, 1)
+    batch.camera[..., 1] *= speed.view(1, -1, 1)
     batch.motion *= torch.exp(draw(-0.2, 0.2) * strength).view(1, -1, 1, 1, 1, 1)
     batch.residual *= torch.exp(draw(-0.4, 0.4) * strength).view(1, -1, 1, 1, 1, 1)
     noisy = torch.rand(*batch.motion.shape[:3], 1, *batch.motion.shape[-2:], generator=rng) < draw(0, 0.01).view(

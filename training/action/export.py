@@ -23,6 +23,8 @@ from torch import Tensor, nn
 
 from halsie_ros.evaluation.energy import graph_cost
 from halsie_ros.files import write_atomically
+from training.action.data import IMAGE, MOTION, RESIDUAL
+from training.core.command import command, setting_up
 from training.core.onnx_graphs import OPSET, half_weights
 from training.networks.action_config import PLACES, ActionConfig
 from training.networks.compressed_video import CompressedVideoNet
@@ -66,8 +68,8 @@ def graphs(network: CompressedVideoNet) -> dict[str, onnx.ModelProto]:
     network = network.eval().requires_grad_(False)
     config = network.config
     p_inputs = {
-        "motion": torch.zeros(1, 4, 24, 32),
-        "residual": torch.zeros(1, 2, 48, 64),
+        "motion": torch.zeros(1, *MOTION),
+        "residual": torch.zeros(1, *RESIDUAL),
         "dt_us": torch.full((1,), 66_667.0),
         **{f"state_{name}": value for name, value in fresh_state(config).items()},
     }
@@ -77,10 +79,12 @@ def graphs(network: CompressedVideoNet) -> dict[str, onnx.ModelProto]:
         "age_s": torch.zeros(1, config.gops),
         "valid": torch.ones(1, config.gops),
     }
+    if config.camera:
+        head_inputs["camera"] = torch.zeros(1, config.gops, 2)
     pictures = ("image", "before") if config.difference else ("image",)
     p_outputs = ["tokens", *(f"next_{name}" for name in STATES), *(f"spikes_{name}" for name in LAYERS)]
     return {
-        "i_frame": _trace(_IFrame(network), dict.fromkeys(pictures, torch.zeros(1, 3, 96, 128)), ["tokens"]),
+        "i_frame": _trace(_IFrame(network), dict.fromkeys(pictures, torch.zeros(1, *IMAGE)), ["tokens"]),
         "p_frame": _trace(_PFrame(network), p_inputs, p_outputs),
         "head": _trace(network.head, head_inputs, ["logits"]),
     }
@@ -145,17 +149,21 @@ def load(checkpoint: Path) -> tuple[CompressedVideoNet, dict[str, Any]]:
     return network, saved["config"]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+@command
+def main(arguments: list[str] | None = None) -> int:
+    """Writes a model from a checkpoint."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--name", required=True)
     parser.add_argument("--models", type=Path, default=Path("models"))
     parser.add_argument("--measured", type=Path, help="JSON with figures for the card")
-    args = parser.parse_args()
-    network, about = load(args.checkpoint)
-    measured = json.loads(args.measured.read_text()) if args.measured else {}
+    args = parser.parse_args(arguments)
+    with setting_up():
+        network, about = load(args.checkpoint)
+        measured = json.loads(args.measured.read_text()) if args.measured else {}
     print(export(network, args.name, args.models, about["classes"], about["card"], measured))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -1,6 +1,6 @@
-"""Makes training clips for actions and for "none of them", straight into caches: videos are encoded, read and thrown away.
+"""Makes training clips for actions and for "none of them", straight into caches: videos are read and thrown away.
 
-    python -m training.action.make_clips JOINTS.npz CACHES/made --clips 4000 [--seed 0] [--videos VIDEOS.csv] [--shard 0/2]
+    python -m training.action.make_clips JOINTS.npz CACHES/made [--clips 4000] [--seed 0] [--videos CSV] [--shard 0/2]
 
 A clip is one of: a recorded motion of a class, filmed as :mod:`training.action.render` does (still camera) or in a
 scene with a moving camera, clutter and other people (:mod:`training.action.scenes`); a person who walks, turns, falls,

@@ -27,9 +27,11 @@ from halsie_ros.action.motion_statistics import statistics
 from halsie_ros.evaluation.action import interval
 from halsie_ros.evaluation.energy import graph_cost
 from halsie_ros.files import write_atomically, write_json
+from training.action.config import ActionRecipe, MotionMapConfig
 from training.action.data import ClipSource
-from training.action.task import MotionMapConfig, Recipe
+from training.core.command import TrainingError, command, setting_up
 from training.core.onnx_graphs import OPSET
+from training.core.recipes import add_set_argument, load
 
 LIMIT = 3.0
 """Standard deviations beyond which statistics tell no more."""
@@ -63,7 +65,7 @@ def clip_maps(source: ClipSource, clip: int, gops: int) -> np.ndarray:
     ])  # fmt: skip
 
 
-def describe(recipe: Recipe, data: Path, settings: MotionMapConfig) -> Rows:
+def describe(recipe: ActionRecipe, data: Path, settings: MotionMapConfig) -> Rows:
     """Every clip of a recipe's sources: itself, mirrored where mirroring keeps the label, nudged where settings say."""
     rows, labels, groups, judged = [], [], [], []
     for given in recipe.data:
@@ -256,7 +258,9 @@ def add_to_card(path: Path, model: onnx.ModelProto) -> int:
     return len(content)
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command
+def main(arguments: list[str] | None = None) -> int:
+    """Fits or measures the expert; see the module's text."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="folder of the caches")
@@ -265,10 +269,12 @@ def main(arguments: list[str] | None = None) -> None:
     what.add_argument("--folds", type=int, help="measure instead: leave groups out, in so many folds")
     parser.add_argument("--hold-out", default="", help="groups that are left out of --model, separated by commas")
     parser.add_argument("--json", metavar="FILE", help="of --folds")
+    add_set_argument(parser)
     args = parser.parse_args(arguments)
-    recipe = Recipe.of(yaml.safe_load(args.config.read_text()))
+    with setting_up():
+        recipe = load(ActionRecipe, args.config, args.set)
     if recipe.motion_map is None:
-        parser.error(f"{args.config} has no motion_map: give its settings there")
+        raise TrainingError(f"{args.config} has no motion_map: give its settings there")
     settings, classes = recipe.motion_map, len(recipe.classes)
     rows = describe(recipe, args.data, settings)
     if args.folds:
@@ -280,12 +286,13 @@ def main(arguments: list[str] | None = None) -> None:
             f"surprise {result['surprise']:.3f}   {each}"
         )
         write_json(args.json, result)
-        return
+        return 0
     chosen = ~np.isin(rows.group, args.hold_out.split(","))
     fitted = fit(rows, chosen, classes, settings)
     size = add_to_card(args.model, graph(fitted, weight=settings.weight, temperature=settings.temperature))
     print(f"{args.model.stem}_motion_map.onnx: {len(fitted.support)} rows, {size / 1e6:.1f} MB")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -1,5 +1,4 @@
 """More training clips from motion capture: capsule figures of recorded joints, seen by other cameras.
-
 `python -m training.action.render JOINTS.npz OUT --clips 1500 --seed 0 [--shard 0/2]` writes H.264 clips and `clips.csv`
 (path, label, subject), resumable: a clip that is already there is kept. Camera, clothes, background, body width,
 speed and encoder quality are drawn from the clip's own seed, so that a clip is the same whatever the number of shards.
@@ -16,6 +15,7 @@ import av
 import numpy as np
 
 from halsie_ros.kernels import njit
+from training.core.command import command
 
 MHAD_ACTIONS = (
     "jump", "jumping_jacks", "bend", "punch", "wave_two_hands", "wave_one_hand", "clap", "throw", "sit_then_stand",
@@ -34,7 +34,7 @@ _HEAD_RISE_MM, _HEAD_RADIUS_MM = 190.0, 105.0
 
 @njit()
 def draw(image: np.ndarray, ends: np.ndarray, radii: np.ndarray, colours: np.ndarray) -> None:
-    """Paints capsules (ends (N, 2, 2) x, y and radii (N, 2) in pixels), in order, edges one pixel soft, onto (H, W, 3)."""
+    """Paints capsules (ends (N, 2, 2) x, y and radii (N, 2) in pixels), in order, edges one pixel soft."""
     height, width = image.shape[:2]
     for index in range(len(ends)):
         x0, y0, r0 = ends[index, 0, 0], ends[index, 0, 1], radii[index, 0]
@@ -180,14 +180,16 @@ def retime(joints_mm: np.ndarray, speed: float) -> np.ndarray:
     return joints_mm[low] * (1 - part) + joints_mm[low + 1] * part
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+@command
+def main(arguments: list[str] | None = None) -> int:
+    """Renders more views of recorded motions."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("joints", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--clips", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--shard", default="0/1", help="i/n: the i-th of n processes")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     shard, shards = (int(part) for part in args.shard.split("/"))
     data = np.load(args.joints)
     joints, offsets, meta = data["joints_mm"].astype(np.float64), data["offsets"], data["meta_subject_action_rep"]
@@ -206,7 +208,8 @@ def main() -> None:
         encode(args.out / path, render(motion[start : start + 90], rng), crf=int(rng.integers(20, 29)))
     with (args.out / f"clips_{shard}.csv" if shards > 1 else args.out / "clips.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("path", "label", "subject"), *rows])
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

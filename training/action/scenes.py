@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from halsie_ros.kernels import njit
-
 from training.action.render import background, capsules, clothes, draw
 
 
@@ -43,7 +42,7 @@ class Scene:
         people: drawn from the first to the last.
         canvas: ``(H, W, 3) float32`` grey levels, larger than the picture, or frames of a video ``(T, H, W, 3) uint8``.
         camera: ``(T, 4)``: shift x, y in pixels, turn in radians, logarithm of the zoom.
-        boxes: ``(N, 9)``: centre x, y, half width, half height, speed x, y (pixels and pixels a frame), grey levels RGB.
+        boxes: ``(N, 9)``: centre x, y, half width, half height, speed x, y (pixels, pixels a frame), colour.
         in_front: so many of them, the last, stand in front of the people.
         water: strength of a rippling surface in the lower part, grey levels.
     """
@@ -207,7 +206,9 @@ def _ripple(picture: np.ndarray, strength: float, t: int) -> None:
     picture[int(0.4 * height) :] += np.float32(strength) * waves[..., None].astype(np.float32)
 
 
-def _paint_box(picture: np.ndarray, box: np.ndarray, t: int, turn: np.ndarray, middle: np.ndarray, shift: np.ndarray) -> None:
+def _paint_box(
+    picture: np.ndarray, box: np.ndarray, t: int, turn: np.ndarray, middle: np.ndarray, shift: np.ndarray
+) -> None:
     x, y = turn @ (box[:2] + box[4:6] * t - middle) + middle + shift
     rows = slice(max(0, int(y - box[3])), max(0, int(y + box[3])))
     picture[rows, max(0, int(x - box[2])) : max(0, int(x + box[2]))] = box[6:9]

@@ -25,6 +25,7 @@ class ActionConfig:
         attention: "unified", or "separate" (each modality attends to itself only).
         mixer: False replaces the mixer by a mean over tokens.
         difference: the I encoder sees what changed since the I-frame before, too (our choice).
+        camera: the head is told of each GOP how much of the picture moves with the camera, and how fast (our choice).
         dropout: within transformer and head.
     """
 
@@ -39,6 +40,7 @@ class ActionConfig:
     attention: str = "unified"
     mixer: bool = True
     difference: bool = False
+    camera: bool = False
     dropout: float = 0.1
 
     @classmethod

@@ -65,6 +65,7 @@ class CompressedVideoNet(nn.Module):
         age_s: Tensor,
         valid: Tensor,
         use: Tensor | None = None,
+        camera: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Clips of K GOPs of up to T steps.
 
@@ -75,6 +76,7 @@ class CompressedVideoNet(nn.Module):
             dt_us: ``(T, B, K)``, 0 for padding.
             age_s, valid: ``(B, K)``.
             use: ``(B, 3)`` 0/1 per modality (image, motion, residual): its tokens are zeroed where 0; None: all.
+            camera: ``(T, B, K, 2)`` per step, see `halsie_ros.action.inputs`; None: a camera that stands still.
 
         Returns:
             Logits ``(B, classes)`` and the spikes per step of four layers, ``(T*B*K,)`` each.
@@ -89,4 +91,8 @@ class CompressedVideoNet(nn.Module):
         if use is not None:
             i_tokens = i_tokens * use[:, 0].view(-1, 1, 1, 1)
             p_tokens = p_tokens * use[:, 1:].repeat_interleave(PLACES, 1).view(batch, 1, 2 * PLACES, 1)
-        return self.head(i_tokens, p_tokens, age_s, valid), spikes
+        if camera is None:
+            camera = torch.tensor([1.0, 0.0], device=dt_us.device).expand(*dt_us.shape, 2)
+        there = (dt_us > 0).to(camera.dtype).unsqueeze(-1)
+        seen = (camera * there).sum(0) / there.sum(0).clamp_min(1)
+        return self.head(i_tokens, p_tokens, age_s, valid, seen), spikes

@@ -68,7 +68,7 @@ class Head(nn.Module):
         width, per_gop = config.width, len(MODALITIES) * PLACES
         self.config = config
         self.place = nn.Parameter(torch.randn(per_gop, width) * 0.02)
-        self.age = nn.Sequential(nn.Linear(9, width), nn.GELU(), nn.Linear(width, width))
+        self.age = nn.Sequential(nn.Linear(11 if config.camera else 9, width), nn.GELU(), nn.Linear(width, width))
         self.norm_in = nn.LayerNorm(width)
         self.layers = nn.ModuleList(Attention(width, config.heads, config.dropout) for _ in range(config.layers))
         self.mixer = MultiModalMixer(per_gop, width, config.dropout) if config.mixer else None
@@ -80,8 +80,11 @@ class Head(nn.Module):
         apart = torch.where(modality[:, None] == modality[None], 0.0, -1e4)
         self.register_buffer("apart", apart if config.attention == "separate" else torch.zeros(1, 1), persistent=False)
 
-    def forward(self, i_tokens: Tensor, p_tokens: Tensor, age_s: Tensor, valid: Tensor) -> Tensor:
-        """``i_tokens (B, K, PLACES, D)``, ``p_tokens (B, K, 2*PLACES, D)``, ``age_s (B, K)``, ``valid (B, K)`` 0/1.
+    def forward(
+        self, i_tokens: Tensor, p_tokens: Tensor, age_s: Tensor, valid: Tensor, camera: Tensor | None = None
+    ) -> Tensor:
+        """``i_tokens (B, K, PLACES, D)``, ``p_tokens (B, K, 2*PLACES, D)``, ``age_s (B, K)``, ``valid (B, K)`` 0/1 and,
+        for networks with `camera`, ``camera (B, K, 2)`` (see `halsie_ros.action.inputs`).
 
         Returns logits ``(B, classes)``.
         """
@@ -89,7 +92,10 @@ class Head(nn.Module):
         x = torch.cat([i_tokens, p_tokens], 2)
         per_gop, width = x.shape[2], x.shape[3]
         waves = age_s.unsqueeze(-1) * torch.tensor([0.5, 1.0, 2.0, 4.0], device=age_s.device)
-        age = self.age(torch.cat([age_s.unsqueeze(-1) / 4, torch.sin(waves), torch.cos(waves)], -1))
+        told = [age_s.unsqueeze(-1) / 4, torch.sin(waves), torch.cos(waves)]
+        if camera is not None and self.config.camera:
+            told.append(camera)
+        age = self.age(torch.cat(told, -1))
         x = self.norm_in(x) + self.place + age.unsqueeze(2)
         x = x.reshape(batch, gops * per_gop, width)
         there = valid.unsqueeze(2).expand(batch, gops, per_gop).reshape(batch, 1, 1, gops * per_gop)

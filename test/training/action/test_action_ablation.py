@@ -22,6 +22,7 @@ def write_cache(folder, clips=6, gops=2, steps=3):
     np.save(folder / "motion.npy", (strength * rng.random((count, steps, 4, 24, 32))).astype(np.float16))
     np.save(folder / "residual.npy", (strength * rng.random((count, steps, 2, 48, 64))).astype(np.float16))
     np.save(folder / "dt_us.npy", np.full((count, steps), 66_667, np.float32))
+    np.save(folder / "camera.npy", np.zeros((count, steps, 2), np.float32))
     np.save(folder / "end_s.npy", np.tile(np.arange(gops, dtype=np.float32) * 0.4, clips))
     np.savez(
         folder / "clips.npz", gops=[gops] * clips, label=["left", "right"] * (clips // 2),

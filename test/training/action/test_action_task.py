@@ -1,18 +1,23 @@
-from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
 
-from training.action.data import ClipCache, augment, choose_gops, collate, mirror
+from training.action.config import ActionRecipe
+from training.action.data import SETTLES_S, ClipCache, augment, choose_gops, collate, mirror, stream_window
 from training.action.export import export, load
-from training.action.task import ActionTask, Recipe, main
+from training.action.task import ActionTask, about, main
+from training.core.command import TrainingError
 from training.core.loop import train
+from training.core.recipes import build
+from training.core.recipes import load as load_recipe
 from training.networks.action_config import ActionConfig
 from training.networks.compressed_video import CompressedVideoNet
 from training.networks.temporal_modulator import SpikingTemporalModulator
 
+CONFIGS = Path(__file__).parents[3] / "training" / "configs"
 TINY = {"width": 16, "channels": 4, "image_channels": 8, "layers": 1, "heads": 2, "gops": 3}
 
 
@@ -29,6 +34,7 @@ def write_cache(folder, clips=8, gops=3, steps=2):
     np.save(folder / "residual.npy", np.abs(rng.normal(0, 0.1, (count, steps, 2, 48, 64))).astype(np.float16))
     np.save(folder / "image.npy", rng.integers(0, 255, (count, 3, 96, 128), dtype=np.uint8))
     np.save(folder / "dt_us.npy", np.full((count, steps), 66_667, np.float32))
+    np.save(folder / "camera.npy", np.tile(np.float32([1, 0]), (count, steps, 1)))
     np.save(folder / "end_s.npy", np.tile(np.arange(gops, dtype=np.float32) * 0.4, clips))
     groups = [f"g{c // 2}" for c in range(clips)]
     np.savez(
@@ -47,7 +53,7 @@ def recipe(**changes):
         "model": TINY,
         "strength": 0.0,
     }
-    return Recipe.of({**fields, **changes})
+    return build(ActionRecipe, {**fields, **changes}, "recipe")
 
 
 def stm(kind="stm"):
@@ -152,12 +158,11 @@ def test_a_short_run_learns_left_from_right_and_its_checkpoint_exports(tmp_path)
     chosen = recipe(hold_out=["g0"], mirror="swap", mirror_pairs=[["left", "right"]])
     torch.manual_seed(0)
     task = ActionTask(chosen, tmp_path)
-    about = {"network": asdict(task.network.config), "classes": chosen.classes, "card": {}}
-    progress = train(task, chosen.loop, tmp_path / "run", about=about)
+    progress = train(task, chosen.loop, tmp_path / "run", about=about(chosen))
     assert progress.losses[-1] < progress.losses[0]
-    network, about = load(tmp_path / "run/last.pt")
+    network, said = load(tmp_path / "run/last.pt")
     card = {"commercial_use": True, "licence": "none", "data": "none", "recipe": "test"}
-    assert export(network, "x", tmp_path / "models", about["classes"], card, {}).is_file()
+    assert export(network, "x", tmp_path / "models", said["classes"], card, {}).is_file()
 
 
 @pytest.mark.parametrize(
@@ -165,12 +170,12 @@ def test_a_short_run_learns_left_from_right_and_its_checkpoint_exports(tmp_path)
     [({"mirror": "both"}, "mirror is 'both'"), ({"mirror_pairs": [["left", "right"]]}, "need mirror: swap")],
 )
 def test_conflicts_in_a_recipe_are_found_at_once(changes, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(TrainingError, match=message):
         recipe(**changes)
 
 
 def test_a_source_needs_a_place(tmp_path):
-    with pytest.raises(ValueError, match="either a cache or a dataset"):
+    with pytest.raises(TrainingError, match="either a cache or a dataset"):
         ActionTask(recipe(data=[{"dataset": "clips"}]), tmp_path)
 
 
@@ -214,3 +219,69 @@ def test_one_modality_alone_is_what_training_sometimes_shows(tmp_path):
     augment(batch, torch.Generator().manual_seed(0), None)
     alone = batch.use.sum(1) == 1
     assert alone.float().mean() > 0.15 and (batch.use[alone].sum(0) > 0).all()
+
+
+def test_an_unknown_key_is_one_line_that_names_it(tmp_path, capsys):
+    (tmp_path / "r.yaml").write_text("{classes: [a], loop: {steps: 1, batch: 1}, card: {}, data: [], bogus: 1}")
+    assert main([str(tmp_path / "r.yaml"), "--data", str(tmp_path), "--run", str(tmp_path / "run")]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "unknown bogus" in said
+
+
+@pytest.mark.parametrize("file", ["action_mhad", "action_utd", "action_fight"])
+def test_recipes_that_ship_are_whole(file):
+    recipe = load_recipe(ActionRecipe, CONFIGS / f"{file}.yaml")
+    assert recipe.network().classes == len(recipe.classes)
+    assert {"commercial_use", "licence", "data", "recipe"} <= set(recipe.card)
+
+
+def test_a_label_that_is_no_class_is_refused(tmp_path):
+    write_cache(tmp_path / "c")
+    with pytest.raises(TrainingError, match="'right' is not among"):
+        ActionTask(recipe(classes=["left", "other"]), tmp_path)
+
+
+def window_of(gops, steps=3, dt=100_000.0):
+    ends = np.arange(1, gops + 1, dtype=np.float32) * steps * dt / 1e6
+    rows = np.arange(gops, dtype=np.float32)
+    return {
+        "image": np.zeros((gops, 3, 96, 128), np.uint8),
+        "motion": np.broadcast_to(rows[:, None, None, None, None], (gops, steps, 4, 24, 32)).copy(),
+        "residual": np.zeros((gops, steps, 2, 48, 64), np.float16),
+        "dt_us": np.full((gops, steps), dt, np.float32),
+        "camera": np.ones((gops, steps, 2), np.float32),
+        "end_s": ends,
+    }
+
+
+def test_a_streams_window_ends_anywhere_and_its_truth_follows_the_time_since_the_change():
+    shares, lengths = set(), set()
+    for seed in range(60):
+        before = {name: -array if name == "motion" else array for name, array in window_of(6).items()}
+        window, share = stream_window(window_of(6), before, 5, np.random.default_rng(seed))
+        assert (np.diff(window["end_s"]) > 0).all() and len(window["end_s"]) <= 5
+        new = (window["motion"][:, 0, 0, 0, 0] > 0) | (np.arange(len(window["end_s"])) == len(window["end_s"]) - 1)
+        seen_s = window["dt_us"][window["motion"][:, 0, 0, 0, 0] > 0].sum() / 1e6
+        assert new[-1] and share >= min(1.0, max(0.0, (seen_s - SETTLES_S[0]) / (SETTLES_S[1] - SETTLES_S[0]))) - 1e-6
+        shares.add(round(share, 2))
+        lengths.add(int((window["dt_us"][-1] > 0).sum()))
+    assert min(shares) < 0.5 and max(shares) == 1.0 and lengths == {1, 2, 3}
+
+
+def test_clips_of_several_caches_are_one_source_and_what_is_validated_can_be_few(tmp_path):
+    for part in ("made/0", "made/1"):
+        write_cache(tmp_path / part)
+    source = {"cache": "made/*", "validate_at_most": 3}
+    task = ActionTask(recipe(data=[source], hold_out=["g0", "g1"]), tmp_path)
+    assert len(task) == 8 and len(task.held_out) == 3
+
+
+def test_the_head_is_told_of_the_camera(tmp_path):
+    torch.manual_seed(0)
+    network = CompressedVideoNet(ActionConfig(2, camera=True, **TINY)).eval()
+    batch = collate([(ClipCache.load(write_cache(tmp_path / "c")), 0, 0)], 3)
+    with torch.no_grad():
+        still, _ = network(*batch.inputs())
+        batch.camera[..., 1] = 2.0
+        moving, _ = network(*batch.inputs())
+    assert (still - moving).abs().max() > 1e-4

@@ -7,8 +7,10 @@ import yaml
 
 from halsie_ros.action.motion_map import SIZE_PER_TIME
 from halsie_ros.action.motion_statistics import SIZE
+from training.action.config import ActionRecipe, MotionMapConfig
 from training.action.motion_map import Rows, cross_validate, describe, fit, graph, main, project
-from training.action.task import MotionMapConfig, Recipe
+from training.core.command import TrainingError
+from training.core.recipes import build
 
 
 def toy(count=60, classes=3, size=24, noise=0.05):
@@ -33,6 +35,7 @@ def write_cache(folder, clips=12):
     np.save(folder / "motion.npy", motion)
     np.save(folder / "residual.npy", residual)
     np.save(folder / "dt_us.npy", np.full((clips, 3), 66_667, np.float32))
+    np.save(folder / "camera.npy", np.zeros((clips, 3, 2), np.float32))
     np.save(folder / "end_s.npy", np.zeros(clips, np.float32))
     groups = [f"g{c // 2}" for c in range(clips)]
     np.savez(
@@ -96,7 +99,7 @@ def test_the_projection_keeps_what_the_rows_span(count, size):
 
 def test_only_unchanged_clips_of_groups_not_seen_are_judged(tmp_path):
     write_cache(tmp_path / "c")
-    recipe = Recipe.of({**FIELDS, "motion_map": {"times": 2, "nudges": True}})
+    recipe = build(ActionRecipe, {**FIELDS, "motion_map": {"times": 2, "nudges": True}}, "recipe")
     rows = describe(recipe, tmp_path, recipe.motion_map)
     assert rows.x.shape == (60, 2 * SIZE_PER_TIME) and rows.judged.sum() == 12
     assert cross_validate(rows, 2, recipe.motion_map, 3)["top1"] == 1.0
@@ -106,7 +109,7 @@ def test_only_unchanged_clips_of_groups_not_seen_are_judged(tmp_path):
 
 def test_mirrored_clips_join_where_the_label_stays(tmp_path):
     write_cache(tmp_path / "c")
-    recipe = Recipe.of({**FIELDS, "mirror": "same"})
+    recipe = build(ActionRecipe, {**FIELDS, "mirror": "same"}, "recipe")
     assert len(describe(recipe, tmp_path, MotionMapConfig(times=2)).x) == 24
 
 
@@ -119,13 +122,13 @@ def test_held_out_rows_are_no_support():
 
 def test_statistics_are_made_once_per_clip(tmp_path):
     write_cache(tmp_path / "c")
-    recipe = Recipe.of({**FIELDS, "mirror": "same"})
+    recipe = build(ActionRecipe, {**FIELDS, "mirror": "same"}, "recipe")
     rows = describe(recipe, tmp_path, MotionMapConfig(kind="statistics", nudges=True))
     assert rows.x.shape == (12, SIZE) and rows.judged.all()
 
 
 def test_an_unknown_kind_is_refused():
-    with pytest.raises(ValueError, match="'words'"):
+    with pytest.raises(TrainingError, match="'words'"):
         MotionMapConfig(kind="words")
 
 
@@ -145,6 +148,5 @@ def test_the_command_adds_the_graph_to_a_card_and_measures(tmp_path, capsys):
 
 def test_a_recipe_without_an_expert_is_refused(tmp_path, capsys):
     (tmp_path / "r.yaml").write_text(yaml.safe_dump({**FIELDS, "motion_map": None}))
-    with pytest.raises(SystemExit):
-        main([str(tmp_path / "r.yaml"), "--data", str(tmp_path), "--folds", "2"])
+    assert main([str(tmp_path / "r.yaml"), "--data", str(tmp_path), "--folds", "2"]) == 1
     assert "has no motion_map" in capsys.readouterr().err
