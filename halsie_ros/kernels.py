@@ -124,13 +124,14 @@ def cache_folder(environment: Mapping[str, str]) -> Path:
     if chosen:
         return Path(chosen)
     home = environment.get("XDG_CACHE_HOME") or (environment.get("HOME") and f"{environment['HOME']}/.cache")
-    if home and Path(home).is_absolute() and _writable(Path(home)):
+    if home and Path(home).is_absolute() and writable(Path(home)):
         return Path(home) / "halsie_ros" / "kernels"
-    return _temporary_folder()
+    return temporary_folder()
 
 
 @functools.cache
-def _temporary_folder() -> Path:
+def temporary_folder() -> Path:
+    """A folder below the temporary one that is this user's own, whatever name or home the user has or lacks."""
     folder = Path(tempfile.gettempdir()) / f"halsie_ros-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -140,7 +141,7 @@ def _temporary_folder() -> Path:
         return folder  # not even a temporary folder: numba's own message says what is missing
 
 
-def _writable(folder: Path) -> bool:
+def writable(folder: Path) -> bool:
     """Whether the folder, or the nearest one above it that exists, is one that can be written."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent

@@ -13,11 +13,11 @@ from halsie_ros.kernels import cache_folder, digest
 
 @pytest.fixture
 def nothing_writable(monkeypatch, tmp_path):
-    monkeypatch.setattr(kernels, "_writable", lambda folder: False)
+    monkeypatch.setattr(kernels, "writable", lambda folder: False)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    kernels._temporary_folder.cache_clear()
+    kernels.temporary_folder.cache_clear()
     yield tmp_path
-    kernels._temporary_folder.cache_clear()
+    kernels.temporary_folder.cache_clear()
 
 
 def test_the_users_cache_folder_is_the_place(tmp_path):
@@ -30,11 +30,11 @@ def test_the_users_choice_stands(nothing_writable):
 
 
 @pytest.mark.parametrize("environment", [{}, {"HOME": ""}, {"HOME": "/dev/null/home"}, {"HOME": "somewhere"}])
-def test_without_a_home_a_private_temporary_folder_is_the_place(environment, monkeypatch, tmp_path):
+def test_without_a_home_a_privatetemporary_folder_is_the_place(environment, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    kernels._temporary_folder.cache_clear()
+    kernels.temporary_folder.cache_clear()
     folder = cache_folder(environment)
-    kernels._temporary_folder.cache_clear()
+    kernels.temporary_folder.cache_clear()
     assert folder.parent == tmp_path
     assert folder.stat().st_mode & 0o777 == 0o700
 
@@ -42,7 +42,7 @@ def test_without_a_home_a_private_temporary_folder_is_the_place(environment, mon
 def test_a_folder_that_others_can_write_is_not_trusted(nothing_writable):
     first = cache_folder({})
     first.chmod(0o777)
-    kernels._temporary_folder.cache_clear()
+    kernels.temporary_folder.cache_clear()
     assert cache_folder({}) != first
 
 

@@ -158,7 +158,10 @@ def find_model(name_or_path: str | Path) -> Path:
     """
     text = str(name_or_path)
     if text.endswith((".yaml", ".yml")) or os.sep in text:
-        path = Path(text).expanduser()
+        try:
+            path = Path(text).expanduser()
+        except RuntimeError:  # a user id without home
+            raise ModelError(f"{text}: this user has no home folder; give the whole path") from None
         if not path.is_file():
             raise ModelError(f"{path}: no such model card; give a .yaml file or a name that `halsie models` lists")
         return path

@@ -19,6 +19,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from halsie_ros.errors import HalsieError, ParameterError
+from halsie_ros.nodes.logs import ensure_log_folder
 
 _POLL_S = 0.02
 _PATIENCE_S = 1.0
@@ -150,8 +151,9 @@ def spin_node(
 
 
 def _init(arguments: Sequence[str] | None) -> None:
+    given = sys.argv if arguments is None else arguments
     try:
-        rclpy.init(args=None if arguments is None else list(arguments), signal_handler_options=SignalHandlerOptions.NO)
+        rclpy.init(args=[*given, *ensure_log_folder(os.environ)], signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # rclpy's own errors have several bases and several lines
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ParameterError(f"the ROS arguments cannot be used: {reason}") from error
