@@ -1,15 +1,16 @@
 """Replays a labelled bag into the segmentation node at its recorded pace, and writes a report of what came out."""
 
-import tempfile
 from pathlib import Path
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction, Shutdown
+from launch.actions import IncludeLaunchDescription, OpaqueFunction, Shutdown, TimerAction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from halsie_ros.nodes import launching
+
 HERE = Path(__file__).resolve().parent
+PATIENCE_S = 15.0  # after the end of the bag; `evaluate` ends five seconds after the last mask, if there was one
 ARGUMENTS = {
     "bag": (None, "The bag: with images, events and ground-truth masks."),
     "report": ("evaluation.html", "Report to write."),
@@ -24,14 +25,17 @@ ARGUMENTS = {
 
 
 def start(context):
-    """Segmentation and replay by their own launch files, and the node that listens; its end ends everything."""
-    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
-    sent = str(Path(tempfile.mkdtemp(prefix="halsie_evaluate_")) / "sent.json")
+    """Segmentation and replay by their own launch files, and the node that listens; the end of any ends everything."""
+    given = {name: launching.text(context, name) for name in ARGUMENTS}
+    rate = launching.number(context, "rate")
+    processes = []
+    folder, removal = launching.temporary_folder("halsie_evaluate_", processes)
+    sent = str(folder / "sent.json")
     evaluate = Node(
         package="halsie_ros",
         executable="evaluate",
         name="evaluate",
-        parameters=[
+        ros_arguments=launching.ros_arguments(
             {
                 "model": given["model"],
                 "report": given["report"],
@@ -39,7 +43,7 @@ def start(context):
                 "sent": sent,
                 "name": Path(given["bag"]).name,
             }
-        ],
+        ),
         remappings=[
             ("image", given["image"]),
             ("ground_truth/mask", given["ground_truth"]),
@@ -50,31 +54,32 @@ def start(context):
     )
     segmentation = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(HERE / "segmentation.launch.py")),
-        launch_arguments={name: given[name] for name in ("model", "image", "events")}.items(),
+        launch_arguments={"required": "true", **{name: given[name] for name in ("model", "image", "events")}}.items(),
     )
     replay = Node(
         package="halsie_ros",
         executable="replay",
         name="replay",
-        parameters=[
+        ros_arguments=launching.ros_arguments(
             {
                 "bag": given["bag"],
-                "rate": float(given["rate"]),
+                "rate": rate,
                 "wait": ",".join(given[name] for name in ("image", "events", "ground_truth")),
                 "sent": sent,
             }
-        ],
+        ),
         output="screen",
     )
-    return [segmentation, evaluate, replay]
+
+    def after_replay(code):
+        if code:
+            return [Shutdown(reason="the bag could not be replayed: see above")]
+        return [TimerAction(period=PATIENCE_S, actions=[Shutdown(reason="the bag has ended, and no mask came")])]
+
+    processes += [evaluate, replay]
+    return [removal, segmentation, evaluate, replay, launching.when_ended(replay, after_replay)]
 
 
 def generate_launch_description():
     """Arguments: the bag, what to write, the model, the bag's topics."""
-    arguments = [
-        DeclareLaunchArgument(name, description=text)
-        if default is None
-        else DeclareLaunchArgument(name, default_value=default, description=text)
-        for name, (default, text) in ARGUMENTS.items()
-    ]
-    return LaunchDescription([*arguments, OpaqueFunction(function=start)])
+    return LaunchDescription([*launching.declared(ARGUMENTS), OpaqueFunction(function=start)])

@@ -1,13 +1,12 @@
 """Starts both senses, segmentation and action, side by side or in one process."""
 
-import tempfile
 from pathlib import Path
 
-import yaml
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
-from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
+from launch.actions import OpaqueFunction
+
+from halsie_ros.errors import ParameterError
+from halsie_ros.nodes import launching
 
 # Beside this file both in the checkout and in share/halsie_ros.
 CONFIG = Path(__file__).resolve().parents[1] / "config"
@@ -40,71 +39,40 @@ OVERRIDES = {
 
 def start(context):
     """One node per sense, or both in the executable `perception`."""
-
-    def value(name):
-        return LaunchConfiguration(name).perform(context)
-
-    senses = [sense for sense in TOPICS if yaml.safe_load(value(sense))]
-    together = yaml.safe_load(value("one_process")) and len(senses) == 2
-    common = {"namespace": LaunchConfiguration("namespace"), "output": "screen", "package": "halsie_ros"}
-    parameters, remappings = {}, {}
+    senses = [sense for sense in TOPICS if launching.boolean(context, sense)]
+    if not senses:
+        raise ParameterError("launch arguments segmentation and action are both false: nothing is left to start")
+    together = launching.boolean(context, "one_process") and len(senses) == 2
+    files = {sense: launching.text(context, f"{sense}_params") for sense in senses}
+    given, remappings = {}, {}
     for sense in senses:
-        given = {parameter: value(argument) for argument, (parameter, _) in OVERRIDES[sense].items()}
-        own = {parameter: yaml.safe_load(text) for parameter, text in given.items() if text}
-        own["use_sim_time"] = yaml.safe_load(value("use_sim_time"))
-        parameters[sense] = own
+        arguments = {argument: parameter for argument, (parameter, _) in OVERRIDES[sense].items()}
+        given[sense] = launching.overrides(context, arguments)
         # In one process a rule names the node that it is for.
         prefix = f"{sense}:" if together else ""
-        remappings[sense] = [(prefix + topic, LaunchConfiguration(topic)) for topic in TOPICS[sense]]
-    if not together:
-        return [
-            Node(
-                **common,
-                executable=sense,
-                name=sense,
-                parameters=[LaunchConfiguration(f"{sense}_params"), parameters[sense]],
-                remappings=remappings[sense],
-                on_exit=Shutdown(reason=f"{sense} ended"),
-            )
-            for sense in senses
-        ]
+        remappings[sense] = [(prefix + topic, launching.text(context, topic)) for topic in TOPICS[sense]]
+    if together:
+        rules = [rule for sense in senses for rule in remappings[sense]]
+        return launching.sense(context, "perception", given, files=list(files.values()), remappings=rules)
     return [
-        Node(
-            **common,
-            executable="perception",
-            parameters=[*(LaunchConfiguration(f"{sense}_params") for sense in senses), overrides_file(parameters)],
-            remappings=[rule for sense in senses for rule in remappings[sense]],
-            on_exit=Shutdown(reason="perception ended"),
+        action
+        for sense in senses
+        for action in launching.sense(
+            context, sense, {sense: given[sense]}, files=[files[sense]], remappings=remappings[sense]
         )
     ]
 
 
-def overrides_file(parameters):
-    """A parameter file with a section for each node: on a command line a node in a namespace cannot be named."""
-    content = {f"/**/{name}": {"ros__parameters": values} for name, values in parameters.items()}
-    with tempfile.NamedTemporaryFile("w", prefix="halsie_perception_", suffix=".yaml", delete=False) as file:
-        yaml.safe_dump(content, file)
-    return file.name
-
-
 def generate_launch_description():
     """Arguments: which senses, how, the input topics, and the parameters one changes most."""
-    arguments = [
-        DeclareLaunchArgument("segmentation", default_value="true", description="Start the segmentation node."),
-        DeclareLaunchArgument("action", default_value="true", description="Start the action node."),
-        DeclareLaunchArgument("one_process", default_value="false", description="Both nodes in one process."),
-        DeclareLaunchArgument("namespace", default_value="", description="Namespace of the nodes and their topics."),
-        DeclareLaunchArgument("use_sim_time", default_value="false", description="Take the time from /clock."),
-    ]
+    arguments = {
+        "segmentation": ("true", "Start the segmentation node."),
+        "action": ("true", "Start the action node."),
+        "one_process": ("false", "Both nodes in one process."),
+        **launching.COMMON,
+    }
     for sense, topics in TOPICS.items():
-        arguments += [
-            DeclareLaunchArgument(
-                f"{sense}_params", default_value=str(CONFIG / f"{sense}.yaml"), description=f"Parameters of {sense}."
-            ),
-            *(DeclareLaunchArgument(name, default_value=name, description=text) for name, text in topics.items()),
-            *(
-                DeclareLaunchArgument(name, default_value="", description=text)
-                for name, (_, text) in OVERRIDES[sense].items()
-            ),
-        ]
-    return LaunchDescription([*arguments, OpaqueFunction(function=start)])
+        arguments[f"{sense}_params"] = (str(CONFIG / f"{sense}.yaml"), f"Parameters of {sense}.")
+        arguments.update({name: (name, text) for name, text in topics.items()})
+        arguments.update({name: ("", text) for name, (_, text) in OVERRIDES[sense].items()})
+    return LaunchDescription([*launching.declared(arguments), OpaqueFunction(function=start)])

@@ -1,10 +1,10 @@
 """Replays a bag into the running nodes, with its recorded pace and QoS."""
 
-import yaml
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.substitutions import LaunchConfiguration
+from launch.actions import OpaqueFunction
 from launch_ros.actions import Node
+
+from halsie_ros.nodes import launching
 
 PARAMETERS = {
     "bag": (None, "The bag: a folder, an .mcap or a .db3 file."),
@@ -18,14 +18,14 @@ PARAMETERS = {
 
 def start(context):
     """The replay, with its arguments as parameters of their own types."""
-    given = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
-    texts = {name: given[name] for name in ("bag", "wait")}
-    values = {name: yaml.safe_load(text) for name, text in given.items() if name not in texts}
+    values = {name: launching.text(context, name) for name in ("bag", "wait")}
+    values |= {name: launching.number(context, name) for name in ("rate", "timeout_s")}
+    values |= {name: launching.boolean(context, name) for name in ("loop", "clock")}
     node = Node(
         package="halsie_ros",
         executable="replay",
         name="replay",
-        parameters=[{**texts, **values}],
+        ros_arguments=launching.ros_arguments(values),
         output="screen",
     )
     return [node]
@@ -33,10 +33,4 @@ def start(context):
 
 def generate_launch_description():
     """Arguments: those of the node `replay`."""
-    arguments = [
-        DeclareLaunchArgument(name, description=text)
-        if default is None
-        else DeclareLaunchArgument(name, default_value=default, description=text)
-        for name, (default, text) in PARAMETERS.items()
-    ]
-    return LaunchDescription([*arguments, OpaqueFunction(function=start)])
+    return LaunchDescription([*launching.declared(PARAMETERS), OpaqueFunction(function=start)])

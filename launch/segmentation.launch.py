@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import yaml
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
-from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
+from launch.actions import OpaqueFunction
+
+from halsie_ros.nodes import launching
 
 # Beside this file both in the checkout and in share/halsie_ros.
 CONFIG = Path(__file__).resolve().parents[1] / "config"
@@ -27,31 +26,21 @@ OVERRIDES = {
 
 def start(context):
     """The node, with those parameters overridden that were given."""
-    given = {name: LaunchConfiguration(name).perform(context) for name in OVERRIDES}
-    overrides = {name: yaml.safe_load(text) for name, text in given.items() if text}
-    overrides["use_sim_time"] = yaml.safe_load(LaunchConfiguration("use_sim_time").perform(context))
-    node = Node(
-        package="halsie_ros",
-        executable="segmentation",
-        name="segmentation",
-        namespace=LaunchConfiguration("namespace"),
-        parameters=[LaunchConfiguration("params_file"), overrides],
-        remappings=[(name, LaunchConfiguration(name)) for name in TOPICS],
-        output="screen",
-        on_exit=Shutdown(reason="segmentation ended"),
+    return launching.sense(
+        context,
+        "segmentation",
+        {"segmentation": launching.overrides(context, {name: name for name in OVERRIDES})},
+        files=[launching.text(context, "params_file")],
+        remappings=[(name, launching.text(context, name)) for name in TOPICS],
     )
-    return [node]
 
 
 def generate_launch_description():
-    """Arguments: namespace, params_file, use_sim_time, the input topics, and the parameters one changes most."""
-    arguments = [
-        DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node and its topics."),
-        DeclareLaunchArgument(
-            "params_file", default_value=str(CONFIG / "segmentation.yaml"), description="Parameters of the node."
-        ),
-        DeclareLaunchArgument("use_sim_time", default_value="false", description="Take the time from /clock."),
-        *(DeclareLaunchArgument(name, default_value=name, description=text) for name, text in TOPICS.items()),
-        *(DeclareLaunchArgument(name, default_value="", description=text) for name, text in OVERRIDES.items()),
-    ]
-    return LaunchDescription([*arguments, OpaqueFunction(function=start)])
+    """Arguments: the common ones, params_file, the input topics, and the parameters one changes most."""
+    arguments = {
+        **launching.COMMON,
+        "params_file": (str(CONFIG / "segmentation.yaml"), "Parameters of the node."),
+        **{name: (name, text) for name, text in TOPICS.items()},
+        **{name: ("", text) for name, text in OVERRIDES.items()},
+    }
+    return LaunchDescription([*launching.declared(arguments), OpaqueFunction(function=start)])

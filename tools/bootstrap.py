@@ -88,6 +88,7 @@ def steps() -> list[Step]:
     """The steps, in order; a step that is redone redoes all that follow it."""
     interfaces = content_digest(sorted((ROOT / "interfaces").rglob("*")))
     executables = sorted(path.name for path in (ROOT / "resource" / "executables").iterdir())
+    launch = sorted(path.name for path in (ROOT / "launch").glob("*.launch.py"))
     prefixes = os.environ.get("AMENT_PREFIX_PATH", "") if ros_install() else ""
     setup = content_digest([ROOT / "setup.py", ROOT / "setup.cfg"])
     base = [
@@ -98,7 +99,7 @@ def steps() -> list[Step]:
             partial(venv.install_packages, EXTRAS),
         ),
         Step("message packages", digest(interfaces, prefixes), venv.build_interfaces),
-        Step("halsie_ros", digest(setup, executables), venv.install_halsie),
+        Step("halsie_ros", digest(setup, executables, launch, "launch files, each linked"), venv.install_halsie),
     ]
     asked = os.environ.get("HALSIE_EXTRAS", "").split()
     return base + [Step(f"extra {name}", digest(setup), partial(venv.install_packages, [name])) for name in asked]
@@ -107,6 +108,10 @@ def steps() -> list[Step]:
 def set_up(quiet: bool = False) -> None:
     """Brings `.venv` up to date; prints one line per step that had to be done."""
     if not is_complete():
+        if ros_install() in venv.TOO_OLD:
+            raise SetupError(
+                f"ROS 2 {ros_install()} is sourced, which is too old: source Jazzy or Kilted, or none in this shell"
+            )
         missing = missing_tools()
         if missing:
             packages = " ".join(APT_PACKAGES[name] for name in missing)

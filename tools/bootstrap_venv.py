@@ -38,6 +38,8 @@ MESSAGE_BUILD_WHEELS = [
     "ros-jazzy-ament-cmake-ros==0.12.0",
 ]
 BUILD_TOOLS = ["setuptools==68.2.2", "wheel", "cmake<5", "catkin_pkg", "lark", "empy"]
+TOO_OLD = ("foxy", "galactic", "humble")
+"""ROS distributions whose rclpy lacks what the nodes need."""
 # Set by the ROS wheels for the interpreter of one virtual environment; wrong in another one.
 STALE_VARIABLES = ("_ROS_WHEELS_BOOTSTRAP_COMPLETE", "LD_LIBRARY_PATH")
 
@@ -141,8 +143,16 @@ def install_halsie() -> None:
     index.parent.mkdir(parents=True, exist_ok=True)
     index.touch()
     links = {VENV / "lib" / "halsie_ros": ROOT / "resource" / "executables"}
-    for name in ("package.xml", "launch", "config", "models"):
-        links[VENV / "share" / "halsie_ros" / name] = ROOT / name
+    share = VENV / "share" / "halsie_ros"
+    for name in ("package.xml", "config", "models"):
+        links[share / name] = ROOT / name
+    if (share / "launch").is_symlink():
+        (share / "launch").unlink()
+    shutil.rmtree(share / "launch", ignore_errors=True)
+    for file in (ROOT / "launch").glob(
+        "*.launch.py"
+    ):  # each by itself: `ros2 launch` does not look into linked folders
+        links[share / "launch" / file.name] = file
     for link, target in links.items():
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)

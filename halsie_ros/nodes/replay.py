@@ -94,7 +94,9 @@ class Replay(Node):
         if options is None:
             values = Parameters(self, PARAMETERS)
             if not values["bag"]:
-                raise ParameterError("parameter bag is empty: name the bag, e.g. -p bag:=drive")
+                raise ParameterError(
+                    "parameter bag is empty: name the bag: bag:=drive with ros2 launch, -p bag:=drive with ros2 run"
+                )
             options = ReplayOptions(Path(values["bag"]), *(values[parameter.name] for parameter in PARAMETERS[1:]))
         self._options = options
         self.result: dict[str, Any] = {

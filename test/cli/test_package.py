@@ -43,6 +43,42 @@ def test_an_install_by_pip_has_the_layout_that_ros_looks_for(repository, tmp_pat
     assert (share / "models" / "halsie_scene.yaml").is_file() and (share / "config" / "fastdds.xml").is_file()
 
 
+ROSDEP_KEYS = {  # looked up in rosdistro's rosdep/python.yaml and the distribution files of jazzy and kilted, 2026-08
+    *[
+        "rclpy",
+        "std_msgs",
+        "sensor_msgs",
+        "diagnostic_msgs",
+        "lifecycle_msgs",
+        "rosgraph_msgs",
+        "vision_msgs",
+        "event_camera_msgs",
+    ],
+    *[
+        "ffmpeg_image_transport_msgs",
+        "foxglove_msgs",
+        "cv_bridge",
+        "ament_index_python",
+        "launch",
+        "launch_ros",
+        "ros2launch",
+    ],
+    *["python3-numpy", "python3-numba", "python3-yaml", "python3-h5py", "python3-pil", "python3-onnxruntime-pip"],
+    *["python3-rosbags-pip", "mcap-ros2-support", "launch_pytest", "python3-pytest", "python3-hypothesis"],
+}
+
+
+def test_rosdep_knows_every_key(repository):
+    package = ElementTree.parse(repository / "package.xml").getroot()
+    keys = {element.text for kind in ("exec_depend", "test_depend", "depend") for element in package.iter(kind)}
+    assert keys <= ROSDEP_KEYS, "one unknown key, and `rosdep install` installs nothing"
+
+
+def test_base_names_of_tests_are_unique_for_launch_testing_imports_by_them(repository):
+    names = [path.name for path in (repository / "test").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_versions_and_dependencies_agree(repository):
     package = ElementTree.parse(repository / "package.xml").getroot()
     assert package.findtext("version") == __version__

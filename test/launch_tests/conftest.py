@@ -55,6 +55,10 @@ class Process:
     popen: subprocess.Popen
     log: Path
 
+    def wait_for(self, text: str, times: int = 1) -> None:
+        """Waits until it has said so, so often."""
+        until(lambda: self.output.count(text) >= times, lambda: self.output)
+
     @property
     def output(self) -> str:
         return self.log.read_text()
@@ -227,6 +231,26 @@ def process_words(**arguments: object) -> list[str]:
     for name, value in arguments.items():
         words += ["-p", f"{name}:={value}"]
     return words
+
+
+@pytest.fixture
+def launch(bench, tmp_path, monkeypatch) -> Iterator[Callable[..., Process]]:
+    """Launches one of our files with arguments, alone; what is temporary lies in `tmp_path / "tmp"`."""
+    pytest.importorskip("launch_ros", reason="launch_ros is not installed (it comes with a ROS install)")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    started: list[Process] = []
+
+    def start(name: str, **arguments: object) -> Process:
+        file = REPOSITORY / "launch" / f"{name}.launch.py"
+        started.append(bench.start("-c", LAUNCH, str(file), *(f"{key}:={value}" for key, value in arguments.items())))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.popen.poll() is None:
+            os.killpg(process.popen.pid, signal.SIGKILL)
+            process.popen.wait()
 
 
 STARTERS = {"processes": process_words, "launch": launch_words}

@@ -165,3 +165,25 @@ def test_the_set_up_runs_as_a_file_with_the_standard_library_alone(repository, t
     answer = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, env=bare)
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.strip() == str(["tools", "tools.bootstrap_venv"])
+
+
+def test_ros2_launch_finds_the_launch_files_which_does_not_look_into_linked_folders(venv, monkeypatch):
+    monkeypatch.setattr(venv, "pip", lambda *_: None)
+    (venv.VENV / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
+    share = venv.VENV / "share" / "halsie_ros"
+    share.mkdir(parents=True)
+    (share / "launch").symlink_to(bootstrap_venv.ROOT / "launch")  # as it was set up once
+    for _ in range(2):
+        venv.install_halsie()
+        found = {name for _, _, names in os.walk(share) for name in names}
+        assert {path.name for path in (bootstrap_venv.ROOT / "launch").glob("*.launch.py")} <= found
+
+
+def test_a_ros_that_is_too_old_is_named(bootstrap, monkeypatch, tmp_path, capsys):
+    (tmp_path / "opt" / "share" / "rclpy").mkdir(parents=True)
+    monkeypatch.setattr(bootstrap_venv, "VENV", tmp_path / "venv")
+    monkeypatch.setenv("ROS_DISTRO", "humble")
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path / "opt"))
+    assert bootstrap.main(["setup"]) == 1
+    told = "halsie: ROS 2 humble is sourced, which is too old: source Jazzy or Kilted, or none in this shell\n"
+    assert capsys.readouterr().err == told
