@@ -26,6 +26,12 @@ PARAMETERS = (
     Parameter("confidence", -1.0, "A best score below this is unknown; -1: as the card says.", low=-1.0, high=1.0),
     Parameter("min_segments", 2, "Segments (GOPs) to be seen before anything is said.", low=1, high=64),
     Parameter("top_k", 3, "How many classes a classification names.", low=1, high=1000),
+    Parameter(
+        "thorough",
+        True,
+        "Look for damage that the decoder does not report; false: the cost of plain decoding, about half.",
+        read_only=True,
+    ),
     Parameter("timeout_ms", 500.0, "Silence after which the stream counts as lost.", low=1.0, high=60000.0),
     Parameter("output_reliability", "reliable", "Of the output topics.", choices=qos.RELIABILITIES, read_only=True),
 )

@@ -1,14 +1,15 @@
 """The action node while it is active: the packet subscription, the worker, and what they tell about themselves.
 
-Packets are decoded in their order by the worker. When it falls behind, it goes on at the newest key picture: a packet
-left out in between would only break what follows.
+Packets are decoded in their order by the worker. When it falls behind, it goes on at the newest key picture
+(`video.backlog`).
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
@@ -22,15 +23,16 @@ from halsie_ros.nodes.diagnostics import Statistics
 from halsie_ros.nodes.parameters import Parameters
 from halsie_ros.nodes.topics import DiscoveredSubscription
 from halsie_ros.nodes.worker import Worker
-from halsie_ros.video.packets import PACKET_TYPES, Packet, read_packet
+from halsie_ros.video.backlog import Backlog, Waiting
+from halsie_ros.video.packets import PACKET_TYPES, read_packet
 from halsie_ros.video.stream import PacketStream
 
-_BEHIND = 60
-"""Packets waiting, two seconds at 30 Hz, at which the oldest are given up."""
 _JUMP_NS = 500_000_000
 """Stamps that go back further than this are no B-frames."""
 _REMEMBERED = 256
 """Packets whose time of arrival is remembered: a picture may come some packets after its own."""
+_BLIND_NOTES = ("stamps", "key_frames", "rotation")
+"""Notes of the stream that make its status a warning: what is seen is not what the camera saw."""
 
 
 class ActionStream:
@@ -50,9 +52,11 @@ class ActionStream:
         self._pipeline = pipeline
         self._output = output
         self._settings = settings
-        self._video = PacketStream()
+        self._clock = node.get_clock()
+        self._video = PacketStream(thorough=settings["thorough"])
+        self._said: set[str] = set()
         self._state: ActionState | None = None
-        self._waiting: deque[tuple[Packet, float]] = deque()
+        self._waiting = Backlog()
         self._received_s: dict[int, float] = {}
         self._packets = Statistics()
         self._labels = Statistics()
@@ -81,31 +85,23 @@ class ActionStream:
 
     def _receive(self, type_name: str, payload: bytes) -> None:
         try:
-            packet = read_packet(type_name, payload)
+            packet = replace(read_packet(type_name, payload), received_ns=self._clock.now().nanoseconds)
         except HalsieError as error:
             self._packets.refuse("bad_packet", error)
             self._logger.warning(f"{self._subscription.topic}: {error}", throttle_duration_sec=5.0)
             return
         self._packets.count(len(packet.data))
         with self._worker.changed:
-            self._waiting.append((packet, time.monotonic()))
-            if len(self._waiting) > _BEHIND:
-                self._catch_up()
+            self._packets.drop("superseded", self._waiting.add(packet, time.monotonic()))
             self._worker.changed.notify()
 
-    def _catch_up(self) -> None:
-        """Drops what lies before the newest key picture, or else the oldest packet."""
-        keys = [place for place, (packet, _) in enumerate(self._waiting) if packet.keyframe]
-        dropped = keys[-1] if keys and keys[-1] else 1
-        for _ in range(dropped):
-            self._waiting.popleft()
-        self._packets.drop("superseded", dropped)
+    def _take_packet(self, now_s: float) -> Waiting | None:
+        return self._waiting.take()
 
-    def _take_packet(self, now_s: float) -> tuple[Packet, float] | None:
-        return self._waiting.popleft() if self._waiting else None
-
-    def _decode(self, item: tuple[Packet, float]) -> None:
-        packet, received_s = item
+    def _decode(self, item: Waiting) -> None:
+        packet, received_s = item.packet, item.arrived_s
+        if item.gap:
+            self._video.gap()
         if packet.stamp_ns < self._newest_ns - _JUMP_NS:  # a bag that loops: what came before tells nothing about it
             self._video.reset()
             self._newest_ns = 0
@@ -148,9 +144,21 @@ class ActionStream:
             **{f"stream_{name}": number for name, number in sorted(Counter(video.counts).items())},
         }
         level, message = diagnostics.stream_level(self._packets, subscription, self._settings["timeout_ms"])
+        notes = self._note_once()
+        values |= {f"note_{kind}": line for kind, line in sorted(notes.items())}
         if level == diagnostics.OK and not video.trusted:
             level, message = diagnostics.WARN, f"not to be trusted: {video.broken_by}"
+        elif level == diagnostics.OK and any(kind in notes for kind in _BLIND_NOTES):
+            level, message = diagnostics.WARN, next(notes[kind] for kind in _BLIND_NOTES if kind in notes)
         return diagnostics.status(level, "packets", message or f"{self._codec}, {rate:.1f} packets/s", values)
+
+    def _note_once(self) -> dict[str, str]:
+        """What the sender should mend: lastingly in the status, once in the log."""
+        notes = self._video.notes
+        for kind in sorted(notes.keys() - self._said):
+            self._said.add(kind)
+            self._logger.warning(f"{self._subscription.topic}: {notes[kind]}")
+        return notes
 
     def _action_status(self) -> DiagnosticStatus:
         latency = self._labels.percentiles_ms() or (0.0, 0.0)

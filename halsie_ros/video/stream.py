@@ -186,11 +186,17 @@ class PacketStream:
             return []
         given: list[VideoFrame] = []
         moment = self._times.take(
-            packet, earlier=sight.earlier, starts=sight.starts, counted=bool(self._assembler and self._assembler.cut)
+            packet,
+            # After a loss, counters that begin anew look like an earlier picture's.
+            earlier=sight.earlier and not sight.missing and not sight.doubtful and not self._trust.broken,
+            starts=sight.starts,
+            counted=bool(self._assembler and self._assembler.cut),
         )
         if self._clock != moment.source:
             if self._clock:
                 self._trust.restart_time(another=True)
+                for waiting in self._tags.values():
+                    waiting.moment.turn_to(moment.source)
             self._clock, self._newest = moment.source, None
         if self._trust.restarts(moment.order, sight.starts):
             given += self._take(self._flush()) + self._release()
@@ -285,7 +291,7 @@ class PacketStream:
         for picture in decoded.pictures:
             tag = self._tags.pop(picture.pts or 0, None)
             if tag and self.limits.allow(picture.width, picture.height):
-                waiting = (o.moment for o in self._tags.values() if o.number > tag.number - _MOST_HELD)
+                waiting = [o.moment for o in self._tags.values() if o.number > tag.number - _MOST_HELD]
                 self._times.show(tag.moment, waiting)
                 frame = self._frame(picture, tag)
                 if not tag.packet.hidden:

@@ -6,7 +6,7 @@ although pictures are shown in another (B-frames) are given to the pictures anew
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from halsie_ros.video.packets import Packet
@@ -14,7 +14,7 @@ from halsie_ros.video.packets import Packet
 _ASSUMED_NS = 33_333_333  # between pictures without any time: 30 Hz
 _UNSET = (1 << 63, (1 << 64) - 1)  # AV_NOPTS_VALUE and -1, as unsigned numbers
 _BOUND = 6  # steps that a time remembers
-_STUCK = -2  # below it a time does not move on
+_MOVES = 2  # so many more steps that went on than ones that did not bring a time back into use
 
 
 @dataclass
@@ -23,6 +23,7 @@ class _Source:
 
     last: int | None = None
     moves: int = 0
+    usable: bool = True
 
     def take(self, value: int | None) -> bool:
         """Whether the value can be used."""
@@ -32,16 +33,25 @@ class _Source:
             change = 1 if value != self.last else -1
             self.moves = max(-_BOUND, min(_BOUND, self.moves + change))
         self.last = value
-        return self.moves > _STUCK
+        self.usable = self.moves >= 0 if self.usable else self.moves >= _MOVES
+        return self.usable
 
 
 @dataclass
 class Moment:
-    """The time of one picture: `order` decides what follows what, in the unit of `source`; `stamp_ns` is passed on."""
+    """The time of one picture: `order` decides what follows what, in the unit of `source`; `stamp_ns` is passed on.
+
+    `said` are the times by source.
+    """
 
     order: int
     stamp_ns: int
     source: str
+    said: dict[str, int] = field(default_factory=dict)
+
+    def turn_to(self, source: str) -> None:
+        """Goes by another source, for a picture that was decoded before that one was chosen."""
+        self.source, self.order = source, self.said.get(source, self.said.get("count", 0))
 
 
 @dataclass
@@ -68,7 +78,7 @@ class Times:
 
         Args:
             packet: with its picture.
-            earlier: by the bitstream, it is shown before a picture that came before it.
+            earlier: by the bitstream, it is surely shown before a picture that came before it.
             starts: decoding can start with it.
             counted: stamps are not those of pictures, and say nothing about losses.
         """
@@ -87,23 +97,22 @@ class Times:
                 f"stamps do not move on ({packet.stamp_ns / 1e9:.3f} s): {told} are taken instead; let the sender put "
                 "the time of capture into header.stamp"
             )
-        if counted and (with_pts or with_stamp):
-            moment = Moment(self._count, stamp_ns, "count")
-        elif with_pts and packet.pts is not None:
-            moment = Moment(packet.pts, stamp_ns, "pts")
-        elif with_stamp:
-            moment = Moment(packet.stamp_ns, stamp_ns, "stamp")
-        else:
-            moment = Moment(self._count, stamp_ns, "count")
+        said = {"stamp": packet.stamp_ns, "count": self._count}
+        if packet.pts is not None:
+            said["pts"] = packet.pts
+        source = "count" if counted else "pts" if with_pts else "stamp" if with_stamp else "count"
+        moment = Moment(said[source], stamp_ns, source, said)
+        if source == "count" and not counted:
             self.notes["stamps"] += "; a lost picture shows by the bitstream alone"
         latest = self._latest
         if latest is None or starts or latest.source != moment.source:
             self._latest = replace(moment)
             return moment
         if earlier:
-            self.sending |= moment.order > latest.order
-            if moment.stamp_ns > latest.stamp_ns:
-                self.stamps_sending = True
+            self.sending = moment.order > latest.order
+            self.stamps_sending = moment.stamp_ns > latest.stamp_ns
+            self.notes.pop("sending", None)
+            if self.stamps_sending:
                 self.notes["sending"] = (
                     "stamps are those of sending (B-frames are stamped later than the pictures after them): they are "
                     "given out in the order of showing; let the sender put the time of capture into header.stamp"
@@ -116,7 +125,7 @@ class Times:
         """A packet's time by a kind of source, None where it has none."""
         return packet.pts if source == "pts" else packet.stamp_ns if source == "stamp" else None
 
-    def show(self, moment: Moment, waiting: Iterable[Moment]) -> None:
+    def show(self, moment: Moment, waiting: Sequence[Moment]) -> None:
         """Gives a picture that is shown the earliest of the times that wait, where times are those of sending.
 
         Args:
