@@ -12,7 +12,15 @@ EXTRAS = {
     "data": ["h5py>=3.10", "hdf5plugin>=4.4", "Pillow>=10"],
     "aedat": ["aedat>=2.3"],
     "train": ["torch==2.13.0", "snntorch>=0.9,<2", "tensorboard>=2.16", "onnx>=1.17"],
-    "test": ["pytest>=8.3,<8.4", "hypothesis>=6.100", "onnx>=1.17", "ruff>=0.12,<1", "mypy>=1.15"],
+    "test": [
+        "pytest>=8.3,<8.4",
+        "pytest-rerunfailures>=15",
+        "coverage>=7.10",
+        "hypothesis>=6.100",
+        "onnx>=1.17",
+        "ruff>=0.12,<1",
+        "mypy>=1.15",
+    ],
 }
 
 

@@ -60,11 +60,13 @@ def main(words: list[str]) -> int:
 
 
 def run_tests(python: str, arguments: list[str]) -> int:
-    """Lint, types and every test; with arguments, pytest alone with those."""
-    commands = [[python, "-m", "pytest", *arguments]]
+    """Lint, types, every test and their coverage; with arguments, pytest alone with those."""
+    tests = [["pytest", *arguments]]
     if not arguments:
         checks = [["ruff", "format", "--check", "--quiet", "."], ["ruff", "check", "--quiet", "."], ["mypy"]]
-        commands = [[python, "-m", *check] for check in checks] + commands
+        coverage = [["coverage", "combine", "--quiet"], ["coverage", "report"]]
+        tests = [*checks, ["coverage", "erase"], ["coverage", "run", "-m", "pytest"], *coverage]
+    commands = [[python, "-m", *words] for words in tests]
     worst = 0
     for command in commands:
         print(f"\n$ {' '.join(command[2:])}", flush=True)

@@ -272,3 +272,11 @@ def graph(start_words, bench) -> Iterator[Process]:
     if process.popen.poll() is None:
         os.killpg(process.popen.pid, signal.SIGKILL)
         process.popen.wait()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests with real processes can lose a race on a crowded machine: marked, so that a second run is seen as one."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.flaky(reruns=1))
