@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +15,12 @@ from training.core.loop_config import LoopConfig
 from training.core.processes import Processes
 
 Batch = TypeVar("Batch", contravariant=True)
+Net = TypeVar("Net", bound=nn.Module)
 Loss = Callable[[nn.Module, Batch], tuple[Tensor, dict[str, float]]]
 """The mean loss of a batch, with which ``network(...)`` is called once, and figures to log."""
 
 
-class Learner:
+class Learner(Generic[Net]):
     """A network on its device, the exponential moving average (EMA) of its weights, and their optimizer.
 
     Attributes:
@@ -28,7 +29,7 @@ class Learner:
         optimizer: AdamW.
     """
 
-    def __init__(self, network: nn.Module, config: LoopConfig, device: torch.device, processes: Processes) -> None:
+    def __init__(self, network: Net, config: LoopConfig, device: torch.device, processes: Processes) -> None:
         """Moves the network there; batch norms are synchronised among processes on GPUs."""
         network = network.to(device)
         if processes.world > 1 and device.type == "cuda":
@@ -37,7 +38,7 @@ class Learner:
         self._mixed = config.mixed_precision and fast_bfloat16(device)
         self._parallel: nn.Module | None = None
         self.network = network
-        self.ema: nn.Module = copy.deepcopy(network).requires_grad_(False)
+        self.ema: Net = copy.deepcopy(network).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(parameter_groups(network, config.weight_decay), lr=config.learning_rate)
         if config.mixed_precision and not self._mixed and processes.rank == 0:
             print("loop.mixed_precision: this processor has no fast bfloat16, training in float32", flush=True)

@@ -32,10 +32,13 @@ Item = TypeVar("Item", bound="dict[str, Tensor] | tuple[Tensor, ...]")
 """Tensors by name: a dict, or a NamedTuple. A batch is the same, each tensor with the items along its first axis."""
 
 
-class Task(Protocol[Item]):
+Net = TypeVar("Net", bound=nn.Module)
+
+
+class Task(Protocol[Item, Net]):
     """What the loop trains."""
 
-    network: nn.Module
+    network: Net
 
     def __len__(self) -> int:
         """Number of training items."""
@@ -46,14 +49,14 @@ class Task(Protocol[Item]):
     def loss(self, network: nn.Module, batch: Item) -> tuple[Tensor, dict[str, float]]:
         """The mean loss of a batch, each item weighing the same, and figures to log. Calls ``network(...)`` once."""
 
-    def validate(self, network: nn.Module) -> dict[str, float]:
+    def validate(self, network: Net) -> dict[str, float]:
         """Figures of merit in evaluation; ``score``, the higher the better, chooses the best checkpoint."""
 
 
 class _Slots(Dataset[Item]):
     """Item k of a run, k = step * batch + place: a shuffled pass over the data, again and again."""
 
-    def __init__(self, task: Task[Item], config: LoopConfig) -> None:
+    def __init__(self, task: Task[Item, Any], config: LoopConfig) -> None:
         self.task, self.config = task, config
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
 
@@ -65,7 +68,7 @@ class _Slots(Dataset[Item]):
 
 
 def batches(
-    task: Task[Item], config: LoopConfig, first: int = 0, rank: int = 0, world: int = 1, *, pinned: bool = False
+    task: Task[Item, Any], config: LoopConfig, first: int = 0, rank: int = 0, world: int = 1, *, pinned: bool = False
 ) -> Iterator[Item]:
     """This process's share of each batch, from step ``first`` on; ``pinned`` memory is copied to a GPU meanwhile."""
     share = config.batch // world
@@ -83,7 +86,12 @@ def on_device(batch: Item, device: torch.device) -> Item:
 
 
 def train(
-    task: Task[Item], config: LoopConfig, run: Path, *, resume: str | None = None, about: dict[str, Any] | None = None
+    task: Task[Item, Net],
+    config: LoopConfig,
+    run: Path,
+    *,
+    resume: str | None = None,
+    about: dict[str, Any] | None = None,
 ) -> Progress:
     """Trains until ``config.steps``.
 
@@ -126,7 +134,7 @@ def train(
     return progress
 
 
-def _where_it_stands(learner: Learner, run: Path, resume: str | None, processes: Processes) -> Progress:
+def _where_it_stands(learner: Learner[Net], run: Path, resume: str | None, processes: Processes) -> Progress:
     """Puts the learner back to where the run was, if it is resumed; see `train`."""
     progress = Progress()
     try:
@@ -141,10 +149,10 @@ def _where_it_stands(learner: Learner, run: Path, resume: str | None, processes:
 
 
 def _check_and_save(
-    task: Task[Item],
+    task: Task[Item, Net],
     config: LoopConfig,
     run: Path,
-    learner: Learner,
+    learner: Learner[Net],
     progress: Progress,
     journal: Journal,
     about: dict[str, Any] | None,

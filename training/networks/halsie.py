@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import typing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -98,13 +99,15 @@ class FrameBranch(nn.Module):
         self.context = DeepMixers(deep, mixer, 2)
         self.narrow = ConvNorm(deep[0], 64)
         self.out = ConvNorm(32 + eighth + 64, outputs, act="none")
-        self.deeper, self.fine, self.deepest = None, None, None
+        self.deeper: DeeperStages | None = None
+        self.fine: ConvNorm | None = None
+        self.deepest: ConvNorm | None = None
         if deeper:
             self.deeper = DeeperStages()
             self.fine = ConvNorm(16, self.quarter_channels, act="none")
             self.deepest = ConvNorm(DeeperStages.channels, deep[1], act="none")
             for added in (self.fine, self.deepest):  # a network that is grown begins as what it was
-                nn.init.zeros_(added.norm.weight)
+                nn.init.zeros_(typing.cast(nn.BatchNorm2d, added.norm).weight)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """``(N, 3, H, W)`` to ``(N, 16, H/4, W/4)`` and ``(N, outputs, H/8, W/8)``."""
@@ -112,11 +115,17 @@ class FrameBranch(nn.Module):
         fine = self.things.fine(F.avg_pool2d(image, 2))
         eighth, sixteenth = self.things.after(fine)
         deepest = None
-        if self.deeper is not None:
+        if self.deeper is not None and self.fine is not None and self.deepest is not None:
             quarter = F.relu(quarter + self.fine(fine))
             deepest = self.deepest(self.deeper(sixteenth))
         deep = self.narrow(self.context(self.wide(sixteenth), deepest))
         return quarter, self.out(torch.cat((self.down(quarter), eighth, twice(deep)), 1))
+
+    def load_imagenet(self, path: Path) -> None:
+        """Starts from a MobileNetV2 checkpoint with torchvision's names."""
+        self.things.load_imagenet(path)
+        if self.deeper is not None:
+            self.deeper.load_imagenet(path)
 
 
 class DeepMixers(nn.Module):

@@ -26,13 +26,14 @@ from training.core.loop import train
 from training.core.recipes import add_set_argument
 from training.segmentation.config import SegmentationConfig
 from training.segmentation.export import load
-from training.segmentation.task import SegmentationTask, mean_iou, run_clip
+from training.segmentation.task import SegmentationTask
+from training.segmentation.validation import Seen, measured
 
 MEASURES = {
-    "both": (("frames", "events"), 0),
-    "frames": (("frames",), 0),
-    "events": (("events",), 0),
-    "last 2 frames lost": (("frames", "events"), 2),
+    "both": Seen(("frames", "events")),
+    "frames": Seen(("frames",)),
+    "events": Seen(("events",)),
+    "last 2 frames lost": Seen(("frames", "events"), 2),
 }
 
 
@@ -81,18 +82,12 @@ def measure(checkpoint: Path, config: SegmentationConfig) -> dict[str, float]:
     """mIoU of the last frame of each validation clip, for each of `MEASURES`."""
     network, _ = load(checkpoint)
     network.eval()
+    views = [
+        Seen(tuple(one for one in seen.inputs if one in config.augment.inputs), seen.lost) for seen in MEASURES.values()
+    ]
     clips, classes = config.validation.open(), config.network.classes
-    result = {}
-    for name, (inputs, lost) in MEASURES.items():
-        confusion = np.zeros((classes, classes), np.int64)
-        for index in range(0, len(clips), config.validation_stride):
-            sample = clips.sample(index, None)
-            seen = tuple(one for one in inputs if one in config.augment.inputs)
-            predicted, label = run_clip(network, sample, seen, lost), sample.labels[-1]
-            known = label < classes
-            np.add.at(confusion, (label[known], predicted[known]), 1)
-        result[name] = mean_iou(confusion)
-    return result
+    found = measured(network, clips, config.validation_stride, views, classes)
+    return {name: float(np.nan_to_num(one.miou)) for name, one in zip(MEASURES, found)}
 
 
 @command

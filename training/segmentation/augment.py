@@ -1,27 +1,22 @@
-"""From a clip to network inputs: crops, flips and scales of frame, events and label together, damage, lost inputs."""
+"""What happens to training clips: crops, flips and scales of frame, events and label together, damage, lost inputs."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from halsie_ros.datasets.base import IGNORE
 from halsie_ros.datasets.samples import Sample
 from halsie_ros.evaluation.degradations import READ_NOISE, blur
 from halsie_ros.events import Events
-from halsie_ros.events.voxel import bin_counts
 from halsie_ros.kernels import njit
 from halsie_ros.pictures.srgb import TO_LIGHT, to_codes
-from halsie_ros.segmentation.pipeline import step_count
-from halsie_ros.segmentation.restoration import carry, restore
 from training.core.command import TrainingError
-from training.segmentation.appearance import Appearance
 
 
 @dataclass(frozen=True)
@@ -92,136 +87,6 @@ class AugmentConfig:
             raise TrainingError("augment: only_frames or only_events, but inputs has no events: set those shares to 0")
 
 
-def make_item(
-    sample: Sample,
-    config: AugmentConfig,
-    rng: np.random.Generator,
-    *,
-    classes: int,
-    bins: int,
-    bin_us: int,
-    cell: int = 4,
-    clean: bool = False,
-) -> dict[str, Tensor]:
-    """A training item of T steps.
-
-    Returns:
-        ``frames (T, 3, h, w)`` RGB 0 … 1, ``events (T, 2*bins, h, w)``, ``dt_us (T,)``, ``frame_valid (T,)``,
-        ``continues (T,)``: 1 where a step goes on from the one before, and ``shares (T, classes, h/cell, w/cell)``:
-        the share of each class in a cell of ``cell`` x ``cell`` pixels, adding up to less than 1 where pixels have no
-        label, to 0 in steps without one. With `clean`, too, ``clean (T, 3, h, w)``: the frames as they would be without
-        damage or loss.
-    """
-    height, width = config.crop
-    views = [View.random(sample.frames.shape[1:3], config, rng)] * config.steps
-    windows = [(start, end, frame) for start, end, frame in cut_windows(sample, config, rng, bins * bin_us)]
-    windows = windows[-config.steps :]
-    windows = [(windows[0][0], windows[0][0] + 1, None)] * (config.steps - len(windows)) + windows
-    use_events, seen = lost_inputs(windows, config, rng)
-    turns = [k for k in range(1, config.steps) if seen[k]]
-    turn = turns[int(rng.integers(len(turns)))] if turns and rng.random() < config.view_change else 0
-    views[:turn] = [View.random(sample.frames.shape[1:3], config, rng)] * turn
-    frames = torch.zeros(config.steps, 3, height, width)
-    events = torch.zeros(config.steps, 2 * bins, height, width)
-    shares = torch.zeros(config.steps, classes, height // cell, width // cell)
-    undamaged = torch.zeros_like(frames) if clean else None
-    damage = Damage.random(sample, rng) if rng.random() < config.damage else None
-    colours = random_colours(config.jitter, rng) if config.jitter else None
-    look = Appearance.random(rng) if config.appearance and rng.random() < config.appearance else None
-    box = seen_box(views, sample.frames.shape[1:3])
-    known = None
-    for k, ((start, end, index), view) in enumerate(zip(windows, views)):
-        now = sample.events.between(start, end) if use_events else Events.empty()
-        grid = {"t0_us": start, "bin_us": bin_us, "bins": bins, "height": height, "width": width}
-        bin_counts(view.events(now), **grid, out=events[k].numpy())
-        if known is not None:
-            known = carry(known, inside(now, box))
-        if index is None:
-            continue
-        shares[k] = class_shares(view.labels(sample.labels[index]), classes, cell)
-        if not seen[k] and undamaged is None:
-            continue
-        image = sample.frames[index]
-        image = np.repeat(image[:, :, None], 3, 2) if image.ndim == 2 else image
-        if colours is not None:
-            image = np.stack([colours[channel][image[:, :, channel]] for channel in range(3)], 2)
-        if undamaged is not None:
-            undamaged[k] = torch.from_numpy(view.image(image)).permute(2, 0, 1) / 255
-        if not seen[k]:
-            continue
-        known = restore(image[box] if damage is None else damage.apply(image[box], rng), known, end)
-        if damage or known.weight < 1:
-            image = image.copy()
-            image[box] = np.rint(known.image * 255).astype(np.uint8).transpose(1, 2, 0)
-        picture = view.image(image)
-        if look is not None:
-            picture = look.apply(picture, rng)
-        frames[k] = torch.from_numpy(picture).permute(2, 0, 1) / 255
-    item = {
-        "frames": frames,
-        "events": events,
-        "dt_us": torch.tensor([float(end - start) for start, end, _ in windows]),
-        "frame_valid": torch.tensor(seen, dtype=torch.float32),
-        "continues": torch.tensor([float(k not in (0, turn)) for k in range(config.steps)]),
-        "shares": shares,
-    }
-    return item if undamaged is None else {**item, "clean": undamaged}
-
-
-def make_independent_frames(
-    samples: Sequence[Sample], config: AugmentConfig, rng: np.random.Generator, **shape: Any
-) -> dict[str, Tensor]:
-    """An item as `make_item` gives it (`shape`: its other arguments) whose steps show one clip's last frame each.
-
-    The steps do not continue each other, and there are no events.
-    """
-    alone = float("events" in config.inputs)
-    single = replace(
-        config, steps=1, only_frames=alone, only_events=0.0, blackout=0.0, drop=0.0, view_change=0.0, window_split=0.0
-    )
-    pages = [make_item(sample, single, rng, **shape) for sample in samples]
-    return {name: torch.cat([page[name] for page in pages]) for name in pages[0]}
-
-
-def cut_windows(
-    sample: Sample, config: AugmentConfig, rng: np.random.Generator, longest_us: int
-) -> list[tuple[int, int, int | None]]:
-    """Steps as (start, end, frame at the end or None): windows cut as the pipeline does, and at random besides."""
-    steps: list[tuple[int, int, int | None]] = []
-    for k in range(len(sample)):
-        start, end = sample.bounds_us(k)
-        if rng.random() < config.window_split and end - start <= 2 * longest_us:
-            edges = [start, int(start + (end - start) * rng.uniform(0.15, 0.85)), end]
-        else:
-            edges = [start, end]
-        fine = [start]
-        for left, right in itertools.pairwise(edges):
-            count = step_count(right - left, longest_us)
-            fine += [left + (right - left) * part // count for part in range(1, count + 1)]
-        steps += [(left, right, k if right == end else None) for left, right in itertools.pairwise(fine)]
-    return steps
-
-
-def lost_inputs(
-    windows: list[tuple[int, int, int | None]], config: AugmentConfig, rng: np.random.Generator
-) -> tuple[bool, list[bool]]:
-    """Whether the clip has events, and which steps see a frame."""
-    with_frame = [k for k, window in enumerate(windows) if window[2] is not None]
-    seen = set(with_frame) if "frames" in config.inputs else set()
-    use_events = "events" in config.inputs
-    draw = rng.random()
-    edges = np.cumsum((config.only_frames, config.only_events, config.blackout, config.drop))
-    if draw < edges[0]:
-        use_events = False
-    elif draw < edges[1]:
-        seen = set()
-    elif draw < edges[2] and len(with_frame) > 1:
-        seen = set(with_frame[: int(rng.integers(1, len(with_frame)))])
-    elif draw < edges[3]:
-        seen = {k for k in seen if rng.random() >= 0.3}
-    return use_events, [k in seen for k in range(len(windows))]
-
-
 def seen_box(views: Sequence[View], size: tuple[int, int]) -> tuple[slice, slice]:
     """Rows and columns of a picture of ``size`` (H, W) outside of which no view shows anything."""
     parts = [view.source(size) for view in views]
@@ -280,10 +145,10 @@ class View:
         return self._place(scaled[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy(), 0)
 
     def labels(self, labels: np.ndarray) -> np.ndarray:
-        """``(H, W) uint8`` ids to the crop, nearest; 255 beyond the picture."""
+        """``(H, W) uint8`` ids to the crop, nearest; `IGNORE` beyond the picture."""
         rows = ((np.arange(self.size[0]) + 0.5) / self.size[0] * labels.shape[0]).astype(int)
         columns = ((np.arange(self.size[1]) + 0.5) / self.size[1] * labels.shape[1]).astype(int)
-        return self._place(labels[rows][:, columns], 255)
+        return self._place(labels[rows][:, columns], IGNORE)
 
     def events(self, events: Events) -> Events:
         """Events moved into the crop; those outside are dropped."""

@@ -13,7 +13,7 @@ from training.core.command import TrainingError
 from training.core.loop import LoopConfig
 from training.networks.halsie import StreamConfig
 from training.segmentation.augment import AugmentConfig
-from training.segmentation.clips import SourceConfig
+from training.segmentation.sources import SourceConfig
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from halsie_ros.events import Events
 from halsie_ros.simulation.recording import record_scene
 from halsie_ros.simulation.street.scene import training_seed
 from training.core.command import TrainingError
-from training.segmentation.clips import still
+from training.segmentation.clip_files import still
 
 LIGHTS = ("day", "dusk", "night")
 _FIRST = {"train": 0, "validation": 1_000_000}
@@ -17,7 +17,7 @@ _FIRST = {"train": 0, "validation": 1_000_000}
 
 
 class SceneClips:
-    """`count` clips of streets that no demo shows; see `training.segmentation.clips.ClipSource`.
+    """`count` clips of streets that no demo shows; see `training.segmentation.sources.ClipSource`.
 
     Args:
         split: "train" or "validation": different streets.
@@ -40,7 +40,7 @@ class SceneClips:
         return self._record(index, seed, self._frames)
 
     def still(self, index: int, seed: int) -> Sample:
-        """See `training.segmentation.clips.ClipSource.still`: the street's first picture."""
+        """See `training.segmentation.sources.ClipSource.still`: the street's first picture."""
         clip = self._record(index, seed, 1)
         return still(clip.name, clip.frames[0], clip.labels[0])
 

@@ -13,6 +13,7 @@ from halsie_ros.datasets.recordings.camvid import CamVid
 from halsie_ros.datasets.samples import Sample
 from halsie_ros.datasets.stills import cityscapes, idd
 from halsie_ros.datasets.stills.pictures import Pictures, id_table
+from training.segmentation.clip_files import still
 from training.segmentation.partial import filled, training_ids
 
 
@@ -92,7 +93,7 @@ def street_pictures(
 
 
 class StreetClips:
-    """A `training.segmentation.clips.ClipSource` of pictures: the ends of simulated motions, or stills in memory."""
+    """A `training.segmentation.sources.ClipSource` of pictures: the ends of simulated motions, or stills in memory."""
 
     def __init__(self, pictures: Pictures, frames: int, stills: bool, count: int = 0) -> None:
         self._pictures, self._frames, self._only_stills = pictures, frames, stills
@@ -110,8 +111,6 @@ class StreetClips:
 
     def still(self, index: int, seed: int | None) -> Sample:
         """See `ClipSource.still`; pictures stay in memory."""
-        from training.segmentation.clips import still
-
         if index not in self._kept:
             place = int(self._places[index])
             name = self._pictures.pictures[place].name

@@ -29,9 +29,10 @@ from training.core.command import TrainingError, command, setting_up
 from training.core.loop import LoopConfig, fast_bfloat16, learning_rate
 from training.core.recipes import add_set_argument
 from training.networks.halsie import HalsieStream
-from training.segmentation.clips import ClipSource, PackedClips
+from training.segmentation.clip_files import PackedClips
 from training.segmentation.config import SegmentationConfig
 from training.segmentation.export import BIN_US
+from training.segmentation.sources import ClipSource
 from training.segmentation.task import SegmentationTask
 
 STRIDE = 8

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torch import nn
-
 from training.core.command import TrainingError
+from training.networks.halsie import SegmentationNetwork
 from training.networks.teacher import Teacher
 from training.segmentation.config import SegmentationConfig
 from training.segmentation.task import SegmentationTask, run_command
@@ -27,7 +26,7 @@ class TeacherTask(SegmentationTask):
             )
         super().__init__(config)
 
-    def _new_network(self) -> nn.Module:
+    def _new_network(self) -> SegmentationNetwork:
         network = Teacher(self.config.network)
         if self.config.imagenet:
             network.load_imagenet(Path(self.config.imagenet))

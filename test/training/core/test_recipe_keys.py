@@ -16,7 +16,7 @@ from halsie_ros.events import Events  # noqa: E402
 from training.core import recipes  # noqa: E402
 from training.core.command import TrainingError  # noqa: E402
 from training.segmentation import task as segmentation  # noqa: E402
-from training.segmentation.clips import save_clip  # noqa: E402
+from training.segmentation.clip_files import save_clip  # noqa: E402
 from training.segmentation.config import SegmentationConfig  # noqa: E402
 from training.segmentation.export import main as export_command  # noqa: E402
 

@@ -15,16 +15,8 @@ from halsie_ros.events import Events  # noqa: E402
 from halsie_ros.pictures.srgb import TO_LIGHT, to_codes, to_luminance  # noqa: E402
 from halsie_ros.simulation.events import EventSimulator  # noqa: E402
 from training.core.command import TrainingError  # noqa: E402
-from training.segmentation.augment import (  # noqa: E402
-    AugmentConfig,
-    View,
-    class_shares,
-    cut_windows,
-    lost_inputs,
-    make_independent_frames,
-    make_item,
-    random_colours,
-)
+from training.segmentation.augment import AugmentConfig, View, class_shares, random_colours  # noqa: E402
+from training.segmentation.items import cut_windows, lost_inputs, make_independent_frames, make_item  # noqa: E402
 
 NO_LOSS = {"only_frames": 0.0, "only_events": 0.0, "blackout": 0.0, "drop": 0.0, "damage": 0.0, "window_split": 0.0}
 
@@ -113,14 +105,14 @@ def test_a_blackout_starts_after_at_least_one_frame_and_lasts():
 def test_an_item_holds_what_the_network_takes():
     config = AugmentConfig(crop=(64, 96), scale=(1.0, 1.0), steps=5, **NO_LOSS)
     item = make_item(one_dot(), config, np.random.default_rng(0), classes=5, bins=5, bin_us=10_000)
-    assert item["frames"].shape == (5, 3, 64, 96) and item["events"].shape == (5, 10, 64, 96)
-    assert item["shares"].shape == (5, 5, 16, 24)
-    assert item["frame_valid"].tolist() == [0, 1, 1, 1, 1]  # the clip has four windows: the first step is empty
-    assert item["dt_us"].tolist() == [1, 40_000, 40_000, 40_000, 40_000]
-    assert item["events"][0].sum() == 0 and item["shares"][0].sum() == 0
-    torch.testing.assert_close(item["shares"][1:].sum(1), torch.ones(4, 16, 24))
-    last_bin_on = item["events"][1:, 7]  # 39,990 us into the window: bin 3, on
-    assert item["events"][1:].sum() == last_bin_on.sum()
+    assert item.frames.shape == (5, 3, 64, 96) and item.events.shape == (5, 10, 64, 96)
+    assert item.shares.shape == (5, 5, 16, 24)
+    assert item.frame_valid.tolist() == [0, 1, 1, 1, 1]  # the clip has four windows: the first step is empty
+    assert item.dt_us.tolist() == [1, 40_000, 40_000, 40_000, 40_000]
+    assert item.events[0].sum() == 0 and item.shares[0].sum() == 0
+    torch.testing.assert_close(item.shares[1:].sum(1), torch.ones(4, 16, 24))
+    last_bin_on = item.events[1:, 7]  # 39,990 us into the window: bin 3, on
+    assert item.events[1:].sum() == last_bin_on.sum()
 
 
 def test_an_album_shows_another_picture_at_every_step():
@@ -131,10 +123,10 @@ def test_an_album_shows_another_picture_at_every_step():
         one = dataclasses.replace(config, inputs=inputs)
         for seed in range(20):
             item = make_independent_frames([one_dot(), dim, one_dot()], one, np.random.default_rng(seed), **shape)
-            brightest = (item["frames"].amax((1, 2, 3)) * 255).round().tolist()
+            brightest = (item.frames.amax((1, 2, 3)) * 255).round().tolist()
             assert set(brightest) <= {0, 127, 255} and brightest[1] <= 127
-            assert item["events"].abs().sum() == 0 and item["continues"].tolist() == [0, 0, 0]
-            assert item["frame_valid"].tolist() == [1, 1, 1] and item["shares"].shape == (3, 5, 16, 24)
+            assert item.events.abs().sum() == 0 and item.continues.tolist() == [0, 0, 0]
+            assert item.frame_valid.tolist() == [1, 1, 1] and item.shares.shape == (3, 5, 16, 24)
     with pytest.raises(TrainingError, match="independent_frames"):
         AugmentConfig(independent_frames=1.5)
 
@@ -144,9 +136,9 @@ def test_a_turn_shows_another_view_before_a_frame():
     turned = 0
     for seed in range(8):
         item = make_item(one_dot(), config, np.random.default_rng(seed), classes=5, bins=5, bin_us=10_000)
-        starts = (item["continues"] == 0).nonzero().flatten().tolist()
-        assert starts[0] == 0 and len(starts) == 2 and item["frame_valid"][starts[1]] == 1
-        halves = item["shares"][: starts[1]], item["shares"][starts[1] :]
+        starts = (item.continues == 0).nonzero().flatten().tolist()
+        assert starts[0] == 0 and len(starts) == 2 and item.frame_valid[starts[1]] == 1
+        halves = item.shares[: starts[1]], item.shares[starts[1] :]
         assert all(torch.equal(one, half[0]) for half in halves for one in half)  # the dot stands still in each view
         turned += not torch.equal(halves[0][0], halves[1][0])
     assert turned >= 6
@@ -191,9 +183,9 @@ def test_damaged_frames_are_restored_where_there_are_events(monkeypatch, only_fr
         AugmentConfig(crop=(64, 96), scale=(1.0, 1.0), steps=6, **NO_LOSS), damage=1.0, only_frames=only_frames
     )
     item = make_item(sample, config, random, classes=2, bins=5, bin_us=10_000, clean=True)
-    light = torch.from_numpy(TO_LIGHT)[(item["clean"] * 255).long()] / 40
+    light = torch.from_numpy(TO_LIGHT)[(item.clean * 255).long()] / 40
     wanted = torch.from_numpy(to_codes(light.numpy())).float() / 255
-    noise = (item["frames"] - wanted).abs().mean((1, 2, 3))
+    noise = (item.frames - wanted).abs().mean((1, 2, 3))
     if only_frames:
         assert 0.9 < noise[-1] / noise[0] < 1.1
     else:
@@ -206,7 +198,7 @@ def test_bad_frames_of_a_recording_are_restored_as_the_pipeline_does(monkeypatch
     noisy = dataclasses.replace(sample, frames=np.clip(sample.frames + grain, 0, 255).astype(np.uint8))
     config = AugmentConfig(crop=(64, 96), scale=(1.0, 1.0), steps=6, **NO_LOSS)
     shape = {"classes": 2, "bins": 5, "bin_us": 10_000}
-    seen, clean = (make_item(one, config, np.random.default_rng(3), **shape)["frames"] for one in (noisy, sample))
+    seen, clean = (make_item(one, config, np.random.default_rng(3), **shape).frames for one in (noisy, sample))
     off = (seen - clean).abs().mean((1, 2, 3))
     assert off[-1] < 0.85 * off[0]
     views = [View.random((96, 128), config, np.random.default_rng(3))]

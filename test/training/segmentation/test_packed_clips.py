@@ -14,8 +14,8 @@ pytest.importorskip("torch")
 from halsie_ros.datasets import registry
 from halsie_ros.datasets.samples import Sample
 from halsie_ros.events import Events
-from training.segmentation import clips
-from training.segmentation.clips import PackedClips, load_clip, save_clip
+from training.segmentation import clip_files, clips
+from training.segmentation.clip_files import PackedClips, load_clip, save_clip
 
 
 def clip(name="clip", frames=4, labelled=(3,), events=0):
@@ -85,7 +85,9 @@ def test_what_is_no_share_is_refused(share, repository, tmp_path, capsys):
 
 def test_processes_do_not_write_to_the_same_temporary_file(recordings, repository, tmp_path, monkeypatch):
     written = []
-    monkeypatch.setattr(clips, "save_clip", lambda path, sample: written.append(path.name) or save_clip(path, sample))
+    monkeypatch.setattr(
+        clip_files, "save_clip", lambda path, sample: written.append(path.name) or save_clip(path, sample)
+    )
     assert pack(repository, tmp_path) == 0
     assert written[0] == f".000000.{os.getpid()}.npz" and not list(tmp_path.glob(".*"))
 

@@ -16,17 +16,22 @@ from halsie_ros.datasets.samples import Sample  # noqa: E402
 from halsie_ros.events import Events  # noqa: E402
 from training.core.command import TrainingError  # noqa: E402
 from training.core.loop import batches, train  # noqa: E402
+from training.networks.frozen import FrozenNorms  # noqa: E402
 from training.networks.halsie import HalsieStream, StreamConfig  # noqa: E402
 from training.networks.teacher import Teacher  # noqa: E402
-from training.segmentation.augment import class_shares, make_item  # noqa: E402
-from training.segmentation.clips import PackedClips, SourceConfig, load_clip, pack, save_clip  # noqa: E402
+from training.segmentation.augment import class_shares  # noqa: E402
+from training.segmentation.clip_files import PackedClips, load_clip, save_clip  # noqa: E402
+from training.segmentation.clips import pack  # noqa: E402
 from training.segmentation.config import SegmentationConfig  # noqa: E402
 from training.segmentation.export import export, load  # noqa: E402
 from training.segmentation.export import main as export_command  # noqa: E402
+from training.segmentation.items import ClipItem, in_bytes, make_item, stacked  # noqa: E402
 from training.segmentation.losses import distillation_loss, motion_error, soft_iou  # noqa: E402
 from training.segmentation.scenes import SceneClips  # noqa: E402
-from training.segmentation.task import FrozenNorms, SegmentationTask, in_bytes, mean_iou, run_clip  # noqa: E402
+from training.segmentation.sources import SourceConfig  # noqa: E402
+from training.segmentation.task import SegmentationTask  # noqa: E402
 from training.segmentation.teacher import TeacherTask  # noqa: E402
+from training.segmentation.validation import Seen, measured, run_clip  # noqa: E402
 
 RECIPE = {
     "class_set": "ddd17_6",
@@ -55,6 +60,11 @@ def halves(seed, frames=2):
     times = 40_000 * np.arange(1, frames + 1)
     events = Events.of([edge] * 20, range(20), np.linspace(1, times[-1], 20), [True] * 20)
     return Sample(f"halves {seed}", times, 0, images, events, labels, np.ones(frames, bool), np.array([1.0, 0.0]))
+
+
+def item_of(**given):
+    """A `ClipItem` of which some tensors matter."""
+    return ClipItem(**{**dict.fromkeys(ClipItem._fields, torch.zeros(1)), **given})
 
 
 @pytest.fixture
@@ -107,8 +117,8 @@ def test_independent_frames_are_made_of_single_pictures(recipe):
     )
     task._clips.sample = None  # a whole clip is never asked for
     item = task.item(0, np.random.default_rng(1))
-    assert item["frame_valid"].tolist() == [1.0, 1.0] and not item["events"].any()
-    assert (item["shares"].sum((1, 2, 3)) > 0).all()
+    assert item.frame_valid.tolist() == [1.0, 1.0] and not item.events.any()
+    assert (item.shares.sum((1, 2, 3)) > 0).all()
 
 
 def test_a_street_is_a_picture_too():
@@ -134,7 +144,7 @@ def test_packing_continues_where_it_stopped_and_can_be_shared(tmp_path):
     pack(Source(), tmp_path, 2)
     assert len(PackedClips(tmp_path)) == 10 and asked[2:5] == [(0, 0), (0, 2), (0, 4)]
     assert PackedClips(tmp_path).sample(3, 7).name == "halves 3"
-    with pytest.raises(FileNotFoundError, match=r"python -m training\.segmentation\.clips"):
+    with pytest.raises(TrainingError, match=r"python -m training\.segmentation\.clips"):
         PackedClips(tmp_path / "nowhere")
 
 
@@ -240,7 +250,7 @@ def test_frozen_norms_stay_as_they_are(recipe):
     norm = next(module for module in task.network.modules() if isinstance(module, torch.nn.BatchNorm2d))
     before = norm.running_mean.clone()
     item = task.item(0, np.random.default_rng(0))
-    loss, _ = task.loss(task.network, {name: tensor[None] for name, tensor in item.items()})
+    loss, _ = task.loss(task.network, stacked([item]))
     assert torch.isfinite(loss) and torch.equal(norm.running_mean, before)
 
 
@@ -277,11 +287,12 @@ def test_items_travel_in_bytes_and_the_loss_is_that_of_floats(recipe, tmp_path):
     item, random = task.item(2, np.random.default_rng(4)), np.random.default_rng(4)
     clip = task._clips.sample(2, int(random.integers(1 << 30)))
     floats = make_item(clip, config.augment, random, classes=6, bins=5, bin_us=10_000, clean=True)
-    kinds = {name: one.dtype for name, one in item.items()}
+    kinds = {name: one.dtype for name, one in item._asdict().items()}
     assert {name for name, kind in kinds.items() if kind == torch.uint8} == {"frames", "events", "clean"}
-    assert item["events"].any() and item["frames"].any()
-    batch = {name: torch.stack([one, one]) for name, one in item.items()}
-    wanted = tuple(floats[name][:, None].expand(-1, 2, *floats[name].shape[1:]) for name in (*INPUTS, "clean"))
+    assert item.events.any() and item.frames.any()
+    batch = stacked([item, item])
+    asked = (floats.frames, floats.events, floats.dt_us, floats.frame_valid, floats.clean)
+    wanted = tuple(one[:, None].expand(-1, 2, *one.shape[1:]) for one in asked)
     shown, network, teach = [], task.network.eval(), task._teacher.frame
     task._teacher.frame = lambda image: shown.append(image) or teach(image)
     loss, _ = task.loss(lambda *given: shown.extend(given) or network(*given), batch)
@@ -290,18 +301,15 @@ def test_items_travel_in_bytes_and_the_loss_is_that_of_floats(recipe, tmp_path):
     assert torch.equal(loss, from_floats) and len(shown) == 6
 
 
-INPUTS = ("frames", "events", "dt_us", "frame_valid")
-
-
 def test_more_events_than_a_byte_holds_count_as_255():
     counts = torch.tensor([0.0, 3.0, 255.0, 256.0, 1000.0])
-    assert in_bytes({"frames": torch.zeros(1), "events": counts})["events"].tolist() == [0, 3, 255, 255, 255]
+    assert in_bytes(item_of(events=counts)).events.tolist() == [0, 3, 255, 255, 255]
 
 
 def test_every_byte_comes_back_as_the_same_float():
     bytes_ = torch.arange(256, dtype=torch.uint8)
-    item = in_bytes({"frames": bytes_ / 255, "events": torch.zeros(1)})
-    assert torch.equal(item["frames"], bytes_)
+    item = in_bytes(item_of(frames=bytes_ / 255))
+    assert torch.equal(item.frames, bytes_)
 
 
 def test_loading_processes_give_the_same_batch(recipe):
@@ -310,9 +318,9 @@ def test_loading_processes_give_the_same_batch(recipe):
     alone, helped = (
         next(batches(task, dataclasses.replace(config.loop, workers=workers), first=3)) for workers in (0, 2)
     )
-    assert alone.keys() == helped.keys() and all(torch.equal(alone[name], helped[name]) for name in alone)
+    assert all(map(torch.equal, alone, helped))
     other = next(batches(task, config.loop, first=4))
-    assert not torch.equal(alone["frames"], other["frames"])
+    assert not torch.equal(alone.frames, other.frames)
 
 
 def test_rare_classes_weigh_more_by_the_power_of_their_share(recipe, tmp_path):
@@ -358,8 +366,8 @@ def test_the_loss_of_a_batch_is_the_mean_of_its_items(recipe):
     )
     task = SegmentationTask(config)
     items = [task.item(index, np.random.default_rng(index)) for index in range(2)]
-    alone = [task.loss(task.network, {name: tensor[None] for name, tensor in item.items()})[0] for item in items]
-    together, _ = task.loss(task.network, {name: torch.stack([item[name] for item in items]) for name in items[0]})
+    alone = [task.loss(task.network, stacked([item]))[0] for item in items]
+    together, _ = task.loss(task.network, stacked(items))
     assert together.item() == pytest.approx(np.mean([loss.item() for loss in alone]), rel=1e-5)
 
 
@@ -373,14 +381,14 @@ def test_a_finer_loss_asks_for_what_is_thinner_than_half_a_cell(recipe):
         task = SegmentationTask(config)
         shares = torch.zeros(1, 1, config.network.classes, 64 // stride, 64 // stride)
         shares[0, 0] = class_shares(column, config.network.classes, stride)
-        batch = {
-            "frames": torch.zeros(1, 1, 3, 64, 64, dtype=torch.uint8),
-            "events": torch.zeros(1, 1, 10, 64, 64, dtype=torch.uint8),
-            "dt_us": torch.full((1, 1), 50_000.0),
-            "frame_valid": torch.ones(1, 1),
-            "continues": torch.zeros(1, 1),
-            "shares": shares,
-        }
+        batch = item_of(
+            frames=torch.zeros(1, 1, 3, 64, 64, dtype=torch.uint8),
+            events=torch.zeros(1, 1, 10, 64, 64, dtype=torch.uint8),
+            dt_us=torch.full((1, 1), 50_000.0),
+            frame_valid=torch.ones(1, 1),
+            continues=torch.zeros(1, 1),
+            shares=shares,
+        )
         guess = torch.full((1, config.network.classes, 16, 16), -20.0)
         guess[:, :2] = class_shares(column, config.network.classes)[:2].clamp(1e-6).log()
         losses[stride] = float(task.loss(lambda *_, guess=guess: (guess, (), [], torch.zeros(1, 2, 8, 8)), batch)[0])
@@ -417,9 +425,32 @@ def test_motion_error_is_none_where_labels_move_as_told():
     assert motion_error(unlabelled, right, goes_on).item() == pytest.approx(0.0, abs=1e-6)
 
 
-def test_recordings_are_read_packed_only():
-    from training.segmentation.clips import SourceConfig
+def test_validation_counts_the_pixels_of_all_clips_together_as_asked(monkeypatch):
+    class Clips:
+        def __len__(self):
+            return 3
 
+        def sample(self, index, seed):
+            assert seed is None
+            return dataclasses.replace(halves(index), labels=labels[index][None, None].repeat(2, 0))
+
+    labels = [np.array([0, 0, 1, 255], np.uint8), None, np.array([2, 1, 1, 1], np.uint8)]
+    masks = {(0, 0): [0, 1, 1, 2], (2, 0): [1, 1, 1, 1], (0, 2): [0] * 4, (2, 2): [1] * 4}
+    from training.segmentation import validation
+
+    def run(network, sample, inputs, lost):
+        place = 0 if sample.labels[-1, 0, 3] == 255 else 2
+        return np.array([masks[place, lost]], np.uint8)
+
+    monkeypatch.setattr(validation, "run_clip", run)
+    both, lost = measured(None, Clips(), 2, [Seen(("events",)), Seen(("events",), 2)], 3)
+    assert both.iou.tolist() == pytest.approx([1 / 2, 4 / 6, 0.0]) and both.miou == pytest.approx((1 / 2 + 4 / 6) / 3)
+    assert lost.iou.tolist() == pytest.approx([2 / 3, 3 / 5, 0.0])
+    (coarse,) = measured(None, Clips(), 2, [Seen(("events",))], 2, lambda ids: np.minimum(ids, 1) + (ids == 255) * 254)
+    assert coarse.iou.tolist() == pytest.approx([1 / 2, 5 / 6])
+
+
+def test_recordings_are_read_packed_only():
     with pytest.raises(TrainingError, match=r"dsec is read packed: run `python -m training\.segmentation\.clips"):
         SourceConfig("dsec", root="DSEC").open()
 
@@ -440,11 +471,6 @@ def test_recordings_are_packed_in_order_by_one_command(repository, tmp_path, mon
     split = SegmentationConfig.load(recipe).validation.split
     assert asked == {"dataset": "dsec", "root": "DSEC", "split": split, "frames": 6, "labels": None}
     assert [PackedClips(tmp_path).sample(index, None).name for index in range(2)] == ["halves 1", "halves 2"]
-
-
-def test_mean_iou_by_hand():
-    confusion = np.array([[3, 1, 0], [1, 5, 0], [0, 0, 0]])
-    assert mean_iou(confusion) == pytest.approx((3 / 5 + 5 / 7) / 2)
 
 
 def test_training_streets_and_validation_streets_differ():
@@ -481,8 +507,8 @@ def test_a_teacher_learns_and_a_network_learns_from_it(recipe, tmp_path):
     teacher = str(tmp_path / "teacher" / "last.pt")
     pupil = SegmentationTask(SegmentationConfig.load(path, [f"teacher={teacher}", "distillation_weight=1.0"]))
     item = pupil.item(0, np.random.default_rng(3))
-    assert (item["clean"].float() - item["frames"].float()).abs().mean() > 5  # damage: 1.0
-    batch = {name: torch.stack([one, one]) for name, one in item.items()}
+    assert (item.clean.float() - item.frames.float()).abs().mean() > 5  # damage: 1.0
+    batch = stacked([item, item])
     alone = SegmentationTask(config).loss(pupil.network, batch)[0]
     assert pupil.loss(pupil.network, batch)[0] > alone
     with pytest.raises(TrainingError, match="single frames"):
@@ -499,7 +525,7 @@ def test_a_recipe_starts_from_an_exported_model_and_learns_from_it(recipe, tmp_p
         SegmentationConfig.load(recipe, [f"start={card}", f"teacher={card}", "distillation_weight=1.0"])
     )
     assert again.validate(again.network.eval()) == pytest.approx(task.validate(network.eval()), abs=0.02)
-    batch = {name: one[None] for name, one in again.item(0, np.random.default_rng(3)).items()}
+    batch = stacked([again.item(0, np.random.default_rng(3))])
     assert torch.isfinite(again.loss(again.network, batch)[0])
 
 

@@ -12,9 +12,10 @@ from halsie_ros.classes import DSEC_11
 from halsie_ros.errors import DatasetError
 from training.core.command import TrainingError
 from training.segmentation.appearance import Appearance
-from training.segmentation.clips import SourceConfig, main
+from training.segmentation.clips import main
 from training.segmentation.config import SegmentationConfig
 from training.segmentation.partial import FAR, ROADSIDE
+from training.segmentation.sources import SourceConfig
 
 
 def write(path, values):
