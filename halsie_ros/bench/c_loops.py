@@ -15,21 +15,17 @@ SOURCE = r"""
 #include <stddef.h>
 #include <string.h>
 
-/* Time-normalised voxel grid, bilinear in time, into a grid that is zeroed first. */
-void voxel(const uint16_t *x, const uint16_t *y, const int64_t *t, const uint8_t *p, size_t n,
-           int64_t t0, double scale, int bins, int height, int width, float *grid)
+/* Counts per bin and polarity, into a grid that is zeroed first. */
+void counts(const uint16_t *x, const uint16_t *y, const int64_t *t, const uint8_t *p, size_t n,
+            int64_t t0, int64_t bin_us, int bins, int height, int width, float *grid)
 {
     const size_t plane = (size_t)height * width;
-    memset(grid, 0, sizeof(float) * plane * bins);
+    memset(grid, 0, sizeof(float) * plane * 2 * bins);
     for (size_t i = 0; i < n; i++) {
-        const double at = (t[i] - t0) * scale;
-        int left = (int)at;
-        if (left > bins - 1) left = bins - 1;
-        const float right_weight = (float)(at - left);
-        const float value = p[i] ? 1.0f : -1.0f;
-        float *cell = grid + (size_t)left * plane + (size_t)y[i] * width + x[i];
-        cell[0] += value * (1.0f - right_weight);
-        if (left + 1 < bins) cell[plane] += value * right_weight;
+        if (t[i] <= t0 || x[i] >= width || y[i] >= height) continue;
+        int64_t bin = (t[i] - t0 - 1) / bin_us;
+        if (bin > bins - 1) bin = bins - 1;
+        grid[(size_t)(2 * bin + p[i]) * plane + (size_t)y[i] * width + x[i]] += 1.0f;
     }
 }
 

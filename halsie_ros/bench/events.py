@@ -11,13 +11,16 @@ import numpy as np
 
 from halsie_ros.bench import c_loops
 from halsie_ros.bench.harness import Row, median_seconds, row_of_times
-from halsie_ros.events.accumulate import BinAccumulator
+from halsie_ros.errors import ModelError
 from halsie_ros.events.clock import SensorClock
 from halsie_ros.events.codecs import evt3
 from halsie_ros.events.events import Events
 from halsie_ros.events.messages import EventTopicDecoder, encode_event_array, encode_event_packet
 from halsie_ros.events.windows import EventRing
 from halsie_ros.geometry.registration import Registration
+from halsie_ros.inference.cards import ModelCard, find_model
+from halsie_ros.segmentation.event_layer import EventLayer
+from halsie_ros.segmentation.synchronizer import Synchronizer, Timing
 
 HEIGHT, WIDTH = 480, 640
 PACKET = "event_camera_msgs/msg/EventPacket"
@@ -130,34 +133,68 @@ def _message_objects(message: bytes) -> tuple[str | None, Callable[[], Events] |
 
 
 class EventPath:
-    """All that a node does with event packets: decode, clock, ring; per window cut, geometry and counts."""
+    """All that a node does with event packets before the step graph: decode, clock, synchroniser; per frame its
+    window's events, geometry, and the currents of the model's first layer, which are the grid that the graph gets.
 
-    def __init__(self, *, packet_us: int, window_us: int = 50_000) -> None:
-        """Sizes: a packet every ``packet_us``, a window of five bins each ``window_us``, resized to 346x260."""
-        self._decoder = EventTopicDecoder(PACKET)
-        self._clock = SensorClock()
-        self._ring = EventRing()
-        self._registration = Registration.resize((HEIGHT, WIDTH), (260, 346))
-        self._grid = BinAccumulator(bin_us=window_us // 5, bins=5, height=260, width=346)
+    Attributes:
+        steps: frames that got their events.
+        events: events that came into a window.
+    """
+
+    def __init__(
+        self,
+        *,
+        packet_us: int,
+        window_us: int = 50_000,
+        size: tuple[int, int] = (HEIGHT, WIDTH),
+        model: str = "halsie_scene",
+    ) -> None:
+        """Sizes: a packet every ``packet_us``, a frame every ``window_us`` whose size is ``size`` (height, width)."""
+        card = ModelCard.load(find_model(model))
+        layer = EventLayer.of(card.graph("step"))
+        if layer is None:
+            raise ModelError(f"{card.path}: {card.name} has no first layer that runs event by event: choose another")
+        self._layer, self._bin_us = layer, card.bin_us
+        self._decoder, self._clock = EventTopicDecoder(PACKET), SensorClock()
+        self._synchronizer = Synchronizer(Timing(window_us), EventRing)
+        same = size == (HEIGHT, WIDTH)
+        self._registration = (Registration.identity if same else Registration.resize)((HEIGHT, WIDTH), size)
+        rows, columns = (-(-side // card.size_multiple) * card.size_multiple // 4 for side in size)
+        shape = (1, layer.bias.size, rows, columns)
+        self._membrane, self._spikes = np.zeros(shape, np.float32), np.empty(shape, np.float32)
+        self._currents = np.empty((rows, columns, layer.bias.size), np.float32)
         self._window_us = window_us
-        self._from_us: int | None = None
+        self._frame_us: int | None = None
         self.packets_per_window = window_us // packet_us
+        self.steps = self.events = 0
 
     def push(self, message: bytes) -> None:
-        """Takes one packet; when its window is full, makes the grid."""
-        batch, jump = self._clock.localize(self._decoder.push(message))
-        if jump.resets:
-            self._ring.reset()
-            self._from_us = None
-        self._ring.push(batch.events)
+        """Takes one packet; when it completes a frame's window, makes the grid."""
+        batch, _ = self._clock.localize(self._decoder.push(message))
         last_us = batch.end_us
-        if self._from_us is None:
-            self._from_us = last_us
-        while last_us - self._from_us >= self._window_us:
-            start, stop = self._from_us, self._from_us + self._window_us
-            self._grid.start(start)
-            self._grid.add(self._registration.apply(self._ring.cut(start, stop)))
-            self._from_us = stop
+        now_s = last_us / 1e6
+        if self._frame_us is None or last_us < self._frame_us - self._window_us:  # the first packet, or a jump back
+            self._frame_us = last_us + self._window_us
+        if last_us >= self._frame_us:
+            self._synchronizer.push_frame(self._frame_us, self._frame_us * 1000, now_s)
+            self._frame_us += self._window_us
+        self._synchronizer.push_events(batch.events, now_s, stamp_us=last_us)
+        choice = self._synchronizer.choose(now_s)
+        if choice is None:
+            return
+        step = self._synchronizer.cut(choice, now_s)
+        seen = self._registration.apply(step.events)
+        self._membrane, _ = self._layer.step(
+            seen,
+            self._membrane,
+            self._spikes,
+            self._currents,
+            t0_us=step.t0_us,
+            dt_us=np.array([step.t1_us - step.t0_us], np.float32),
+            bin_us=self._bin_us,
+        )
+        self.steps += 1
+        self.events += len(seen)
 
 
 def _packets(rate: float, packet_us: int, packets: int) -> list[bytes]:
@@ -176,20 +213,25 @@ def _packets(rate: float, packet_us: int, packets: int) -> list[bytes]:
     ]
 
 
+def path_seconds(path: EventPath, rate: float, *, packet_us: int, packets: int, runs: int) -> float:
+    """CPU seconds that the path takes for so many packets of a stream of `rate` events a second."""
+    messages = _packets(rate, packet_us, packets)
+
+    def run() -> None:
+        for message in messages:
+            path.push(message)
+
+    return median_seconds(run, runs=runs, warmup=1)[0]
+
+
 def _path() -> Iterator[Row]:
     packet_us, packets = 1000, 1000
-    path = EventPath(packet_us=packet_us)
-    seconds = {}
-    for rate in (1e4, 2e6, 10e6):
-        messages = _packets(rate, packet_us, packets)
-
-        def run(messages=messages) -> None:
-            for message in messages:
-                path.push(message)
-
-        (seconds[rate],) = median_seconds(run, runs=5, warmup=1)
+    path = EventPath(packet_us=packet_us, size=(260, 346))
+    seconds = {
+        rate: path_seconds(path, rate, packet_us=packet_us, packets=packets, runs=5) for rate in (1e4, 2e6, 10e6)
+    }
     per_packet = seconds[1e4] / packets * 1e6
-    note = "decode, clock, ring, cut, geometry, counts; packets of 1 ms"
+    note = "decode, clock, synchroniser, geometry, first layer; packets of 1 ms; resized to 346x260"
     yield Row("events/path_per_packet", "us", per_packet, note=note)
     yield Row("events/path_per_mevent", "us", (seconds[10e6] - seconds[1e4]) / (packets * packet_us / 1e6) / 10 * 1e6)
     for rate, name in ((2e6, "2"), (10e6, "10")):

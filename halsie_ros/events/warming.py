@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from halsie_ros.events.accumulate import BinAccumulator
 from halsie_ros.events.clock import SensorClock
 from halsie_ros.events.codecs import PACKET_CODECS
 from halsie_ros.events.events import Events
@@ -31,8 +30,4 @@ def warm() -> None:
     ring.push(Events(decoded.x, decoded.y, decoded.t_us[::-1].copy(), decoded.polarity))
     newest = int(decoded.t_us[-1])
     cut = ring.cut(newest - 50, newest)
-    accumulator = BinAccumulator(bin_us=10, bins=5, **size)
-    for _ in range(2):
-        accumulator.start(newest - 50)
-        accumulator.add(cut)
     bin_counts(cut, t0_us=newest - 50, bin_us=10, bins=5, height=4, width=4)

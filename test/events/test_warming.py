@@ -30,7 +30,7 @@ path = EventPath(packet_us=1000)
 for message in messages:
     path.push(bytearray(message))
 EventTopicDecoder(ARRAY).push(memoryview(array))
-assert path._grid.grid.any()
+assert path.steps and path._currents.any()
 assert loaded() == after_warm, (after_warm, loaded())
 print(sum(after_warm.values()))
 """
@@ -50,7 +50,7 @@ def test_live_path_needs_no_kernel_that_the_warm_up_did_not_load(repository):
 
 def test_kernels_are_cached_where_numba_is_told_to(repository, tmp_path):
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    code = "from halsie_ros.events.surfaces import histogram; from halsie_ros.events import Events; "
-    code += "histogram(Events.of([0], [0], [1], [1]), height=1, width=1)"
+    code = "from halsie_ros.events.voxel import bin_counts; from halsie_ros.events import Events; "
+    code += "bin_counts(Events.of([0], [0], [1], [1]), t0_us=0, bin_us=1, bins=1, height=1, width=1)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=repository, env=environment, timeout=60)
     assert list(tmp_path.rglob("*.nbi"))
