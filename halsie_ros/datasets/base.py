@@ -27,7 +27,6 @@ class Calibration:
         camera_matrix: (3, 3) float64.
         distortion: coefficients of `model`, float64.
         model: "plumb_bob" (radial-tangential) or "equidistant".
-        frame_to_events: (3, 3) float64 homography from the frame's pixels to the events', None where they share a lens.
     """
 
     width: int
@@ -35,7 +34,6 @@ class Calibration:
     camera_matrix: np.ndarray
     distortion: np.ndarray = field(default_factory=lambda: np.zeros(5))
     model: str = "plumb_bob"
-    frame_to_events: np.ndarray | None = None
 
 
 class Sequence(ABC):
@@ -85,12 +83,6 @@ class Sequence(ABC):
     def poses(self) -> Iterator[tuple[int, np.ndarray]]:
         """Times and poses (4, 4) float64, world from camera."""
         return iter(())
-
-    def event_chunks(self, duration_us: int) -> Iterator[Events]:
-        """All events in windows of ``duration_us``, empty windows too."""
-        start, stop = self.span_us
-        for t0_us in range(start - 1, stop, duration_us):
-            yield self.events(t0_us, min(t0_us + duration_us, stop))
 
 
 def read_image(path: Path, mode: str) -> np.ndarray:

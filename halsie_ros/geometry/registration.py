@@ -161,23 +161,6 @@ class Registration:
         table = _table(np.rint(columns), np.rint(rows), image_size)
         return cls("camera_info", sensor_size, image_size, _seen(table, "camera_info", sensor_size, image_size))
 
-    @classmethod
-    def undistortion(cls, camera: Camera) -> Registration:
-        """Takes the lens out: events where a pinhole camera with the same matrix, turned by `r`, would see them."""
-        size = (camera.height, camera.width)
-        ideal = Camera(camera.width, camera.height, camera.k)
-        columns, rows = ideal.project(camera.rays() @ camera.r.T)
-        return cls("undistortion", size, size, _table(np.rint(columns), np.rint(rows), size))
-
-    @classmethod
-    def rectify_map(cls, table: np.ndarray, image_size: tuple[int, int]) -> Registration:
-        """A data set's own map ``(H, W, 2)`` of columns and rows per pixel (DSEC's rectify_map), rounded."""
-        if table.ndim != 3 or table.shape[2] != 2:
-            raise GeometryError(f"rectify map of shape {table.shape}: give (height, width, 2)")
-        columns, rows = np.rint(table[..., 0]), np.rint(table[..., 1])
-        size = (table.shape[0], table.shape[1])
-        return cls("rectify_map", size, image_size, _table(columns, rows, image_size))
-
 
 def _text(size: tuple[int, int]) -> str:
     return f"{size[1]}x{size[0]}"

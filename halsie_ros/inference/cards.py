@@ -31,8 +31,6 @@ class ModelCard:
         bin_us: width of an event bin in microseconds.
         bins: event bins of one step; a step covers at most ``bins * bin_us``.
         size_multiple: input height and width must be multiples of it.
-        mean: of the input, where the graph expects it subtracted (None: the graph does it itself).
-        std: as ``mean``, the divisor.
         inputs: which inputs the model was trained for, e.g. ``("frames", "events")``.
         commercial_use: False where the data's licence forbids it.
         licence: of the weights.
@@ -56,8 +54,6 @@ class ModelCard:
     bin_us: int = 10_000
     bins: int = 5
     size_multiple: int = 1
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
     inputs: tuple[str, ...] = ()
     confidence: float = 0.4
     measured: dict[str, Any] = field(default_factory=dict)
@@ -94,8 +90,6 @@ class ModelCard:
                 bin_us=int(fields.get("bin_us", 10_000)),
                 bins=int(fields.get("bins", 5)),
                 size_multiple=int(fields.get("size_multiple", 1)),
-                mean=_floats(fields.get("mean")),
-                std=_floats(fields.get("std")),
                 inputs=tuple(str(name) for name in fields.get("inputs", ())),
                 confidence=_share(fields.get("confidence", 0.4)),
                 measured=dict(fields.get("measured") or {}),
@@ -134,7 +128,7 @@ class ModelCard:
         return sum(file.stat().st_size for file in self.graphs.values())
 
 
-_OPTIONAL = {"palette", "bin_us", "bins", "size_multiple", "mean", "std", "inputs", "confidence", "measured"}
+_OPTIONAL = {"palette", "bin_us", "bins", "size_multiple", "inputs", "confidence", "measured"}
 
 
 def model_folders() -> list[Path]:
@@ -180,10 +174,6 @@ def _palette(values: Any, classes: int) -> np.ndarray | None:
     if palette.shape != (classes, 3):
         raise ValueError(f"palette of shape {palette.shape} for {classes} classes")
     return palette
-
-
-def _floats(values: Any) -> tuple[float, ...] | None:
-    return None if values is None else tuple(float(value) for value in values)
 
 
 def _share(value: Any) -> float:

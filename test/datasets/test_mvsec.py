@@ -38,11 +38,6 @@ def test_windows_in_any_order_are_cut_exactly(root, davis_take):
         assert np.array_equal(sequence.events(t0_us, t1_us).t_us, truth.between(t0_us, t1_us).t_us)
 
 
-def test_chunks_hold_every_event_once(root, davis_take):
-    chunks = list(MvsecSequence(root, "outdoor_day1").event_chunks(33_000))
-    assert sum(len(chunk) for chunk in chunks) == len(davis_take.events)
-
-
 def test_frames_depth_pose_and_imu_have_their_times(root, davis_take):
     sequence = MvsecSequence(root, "outdoor_day1")
     stamps = (davis_take.t_us + START_US).tolist()

@@ -59,16 +59,9 @@ def test_homography_divides_by_its_third_row():
     assert places(registration.apply(at((1, 2)))) == [(1, 2)]
 
 
-def test_homography_with_a_camera_takes_the_lens_out_first():
-    lens = Camera(240, 180, K, [-0.3, 0.1, 0.0, 0.0])
-    both = Registration.homography(np.eye(3), (180, 240), (180, 240), camera=lens)
-    alone = Registration.undistortion(lens)
-    events = at((10, 10), (120, 90), (200, 150))
-    assert places(both.apply(events)) == places(alone.apply(events))
-
-
-def test_undistortion_keeps_the_centre_and_moves_a_barrel_image_outwards():
-    registration = Registration.undistortion(Camera(240, 180, K, [-0.3, 0.0, 0.0, 0.0]))
+def test_a_homography_with_a_camera_takes_the_lens_out_and_moves_a_barrel_image_outwards():
+    lens = Camera(240, 180, K, [-0.3, 0.0, 0.0, 0.0])
+    registration = Registration.homography(np.eye(3), (180, 240), (180, 240), camera=lens)
     # At (60, 90): u = -0.3; x (1 - 0.3 x^2) = -0.3 at x = -0.3090, so column 120 - 61.8.
     assert places(registration.apply(at((120, 90), (60, 90)))) == [(120, 90), (58, 90)]
 
@@ -99,15 +92,6 @@ def test_focal_lengths_and_sizes_of_both_cameras_count():
     assert places(Registration.camera_info(CAMERA, wide).apply(at((120, 90), (130, 80)))) == [(320, 240), (340, 220)]
 
 
-def test_rectify_map_of_a_data_set_is_rounded_and_bounded():
-    table = np.zeros((2, 2, 2), np.float32)
-    table[0, 0] = (1.4, 0.6)
-    table[0, 1] = (-0.6, 0)
-    table[1, 0] = (1.6, 0)
-    registration = Registration.rectify_map(table, (2, 2))
-    assert places(registration.apply(at((0, 0), (1, 0), (0, 1)))) == [(1, 1)]
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -119,7 +103,6 @@ def test_rectify_map_of_a_data_set_is_rounded_and_bounded():
         (lambda: Registration.resize((0, 4), (4, 4)), "4x0 pixels"),
         (lambda: Registration.camera_info(CAMERA, CAMERA, np.ones((3, 3))), "not a 3x3 rotation"),
         (lambda: Registration.camera_info(CAMERA, CAMERA, np.diag([-1, 1, -1])), "no pixel of the 240x180 event"),
-        (lambda: Registration.rectify_map(np.zeros((2, 2)), (2, 2)), "rectify map of shape"),
     ],
 )
 def test_registration_that_cannot_work_is_refused(make, message):

@@ -42,7 +42,7 @@ def test_a_card_is_read_and_its_graphs_verified(tmp_path, fields):
     card.verify()
     assert card.classes == ("road", "car")
     assert card.palette.tolist() == [[1, 2, 3], [4, 5, 6]] and card.palette.dtype == np.uint8
-    assert (card.bins, card.bin_us, card.size_multiple, card.mean, card.inputs) == (5, 10_000, 1, None, ())
+    assert (card.bins, card.bin_us, card.size_multiple, card.inputs) == (5, 10_000, 1, ())
     assert card.graph("step") == tmp_path / "toy_step.onnx"
     assert card.size_bytes == 5 and card.measured == {"miou": 0.5} and not card.commercial_use
 

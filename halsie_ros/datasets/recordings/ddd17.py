@@ -22,7 +22,7 @@ from halsie_ros.datasets.samples import Sample, SampleProtocol, Split, samples
 from halsie_ros.errors import DatasetError
 from halsie_ros.events import Events
 
-WIDTH, HEIGHT, SENSOR_ROWS = 346, 200, 260
+WIDTH, HEIGHT = 346, 200
 WINDOW_US = 50_000
 EVSEGNET_SPLITS = {
     "evsegnet_train": ("train", ("1487339175", "1487842276", "1487593224", "1487846842", "1487779465")),

@@ -96,14 +96,12 @@ class DsecSequence(Sequence):
             raise DatasetError(f"{path}: not DSEC's cam_to_cam.yaml ({type(error).__name__} {error})") from None
         to_events = events @ turn @ np.linalg.inv(frame)
         self._to_frame = np.linalg.inv(to_events)
-        self.calibration = Calibration(WIDTH, self.height, events, frame_to_events=to_events)
+        self.calibration = Calibration(WIDTH, self.height, events)
         self.frame_camera_matrix = frame
         if not self._rectify and "cam0" in cameras:
             raw = cameras["cam0"]
             distortion = np.array(raw.get("distortion_coeffs", np.zeros(4)), float)
-            self.calibration = Calibration(
-                WIDTH, HEIGHT, _matrix(raw["camera_matrix"]), np.append(distortion, 0.0), frame_to_events=to_events
-            )
+            self.calibration = Calibration(WIDTH, HEIGHT, _matrix(raw["camera_matrix"]), np.append(distortion, 0.0))
 
     @property
     def span_us(self) -> tuple[int, int]:

@@ -23,7 +23,6 @@ from halsie_ros.events import Events
 from halsie_ros.pictures.srgb import to_luminance
 from halsie_ros.simulation.events import EventSimulator
 
-LICENCE = "Cityscapes: non-commercial research"
 SEQUENCE_RATE_HZ = 17.0
 IMAGE_FOLDERS = ("leftImg8bit", "leftImg8bit_sequence")
 TRAIN_IDS = {

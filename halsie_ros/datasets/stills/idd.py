@@ -17,8 +17,6 @@ from halsie_ros.datasets.samples import Split
 from halsie_ros.datasets.stills.pictures import Picture, Pictures, id_table
 from halsie_ros.errors import DatasetError
 
-LICENCE = "IDD: research use (its terms allow no commercial use)"
-
 _LEVEL3 = dict(
     enumerate((5, 5, 6, 255, 3, 3, 8, 8, 8, 8, 8, 8, 8, 255, 9, 2, 2, 255, 10, 10, 4, 255, 1, 1, 7, 0))
 )  # DSEC's id of each level3Id of AutoNUE's label table; curbs, billboards and fallbacks have none

@@ -42,11 +42,6 @@ class Layout:
         self.traffic = random.uniform(0.2, 1.0)
 
     @property
-    def kerb_d_m(self) -> float:
-        """Where the road ends, metres from the middle."""
-        return self.road_m
-
-    @property
     def front_d_m(self) -> float:
         """Where the pavement ends."""
         return self.road_m + self.verge_m + self.pavement_m
