@@ -46,7 +46,7 @@ setup(
     maintainer="halsie_ros maintainers",
     maintainer_email="halsie-ros@users.noreply.github.com",
     packages=find_packages(include=["halsie_ros", "halsie_ros.*"]),
-    package_data={"": ["*.msg", "*.c", "*.xml", "*.yaml", "*.json"]},
+    package_data={"": ["*.msg", "*.c", "*.xml", "*.yaml", "*.json", "py.typed"]},
     python_requires=">=3.10",
     install_requires=["setuptools", *REQUIREMENTS],
     extras_require=EXTRAS,

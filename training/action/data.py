@@ -148,7 +148,7 @@ class ClipFiles:
 def arrays_of(segments: list[Segment]) -> GopArrays:
     """Segments as arrays; steps beyond `STEPS` are left out."""
     count = len(segments)
-    arrays = {
+    arrays: GopArrays = {
         "image": np.zeros((count, *IMAGE), np.uint8),
         "motion": np.zeros((count, STEPS, *MOTION), np.float16),
         "residual": np.zeros((count, STEPS, *RESIDUAL), np.float16),
@@ -244,7 +244,9 @@ def batch_of(clips: Sequence[GopArrays], labels: Sequence[int], gops: int, *, wh
     label = torch.tensor(labels)
     return Batch(
         torch.from_numpy(image).float() / 255,
-        *(torch.from_numpy(array[:used]) for array in (motion, residual, dt_us)),
+        torch.from_numpy(motion[:used]),
+        torch.from_numpy(residual[:used]),
+        torch.from_numpy(dt_us[:used]),
         torch.from_numpy(age_s),
         torch.from_numpy(valid),
         label,

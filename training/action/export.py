@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import io
 import json
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,7 @@ from halsie_ros.evaluation.energy import graph_cost
 from halsie_ros.files import write_atomically
 from training.action.data import IMAGE, MOTION, RESIDUAL
 from training.core.command import command, setting_up
-from training.core.onnx_graphs import OPSET, half_weights
+from training.core.onnx_graphs import traced
 from training.networks.action_config import PLACES, ActionConfig
 from training.networks.compressed_video import CompressedVideoNet
 
@@ -84,26 +82,10 @@ def graphs(network: CompressedVideoNet) -> dict[str, onnx.ModelProto]:
     pictures = ("image", "before") if config.difference else ("image",)
     p_outputs = ["tokens", *(f"next_{name}" for name in STATES), *(f"spikes_{name}" for name in LAYERS)]
     return {
-        "i_frame": _trace(_IFrame(network), dict.fromkeys(pictures, torch.zeros(1, *IMAGE)), ["tokens"]),
-        "p_frame": _trace(_PFrame(network), p_inputs, p_outputs),
-        "head": _trace(network.head, head_inputs, ["logits"]),
+        "i_frame": traced(_IFrame(network), dict.fromkeys(pictures, torch.zeros(1, *IMAGE)), ["tokens"]),
+        "p_frame": traced(_PFrame(network), p_inputs, p_outputs),
+        "head": traced(network.head.eval(), head_inputs, ["logits"]),
     }
-
-
-def _trace(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str]) -> onnx.ModelProto:
-    buffer = io.BytesIO()
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracing exporter is announced as old
-        torch.onnx.export(
-            module.eval(), tuple(inputs.values()), buffer, dynamo=False, opset_version=OPSET,
-            input_names=list(inputs), output_names=outputs,
-        )  # fmt: skip
-    model = half_weights(onnx.load_from_string(buffer.getvalue()))
-    model.producer_name, model.producer_version, model.doc_string = "halsie_ros", "", ""
-    for node in model.graph.node:
-        node.doc_string = ""
-    onnx.checker.check_model(model, full_check=True)
-    return model
 
 
 def export(

@@ -108,7 +108,7 @@ def render(
     frames = np.empty((len(joints), height, width, 3), np.uint8)
     for t in range(len(joints)):
         image = scene.copy()
-        draw(image, *(part[t][order[t]] for part in (ends, radii)), colours[order[t]])
+        draw(image, ends[t][order[t]], radii[t][order[t]], colours[order[t]])
         frames[t] = image
     return frames
 
