@@ -40,6 +40,8 @@ def test_an_install_by_pip_has_the_layout_that_ros_looks_for(repository, tmp_pat
         tracked = subprocess.run(["git", "ls-files", folder], cwd=source, capture_output=True, text=True, check=True)
         for path in tracked.stdout.split():
             assert (share / path).read_bytes() == (source / path).read_bytes()
+    (typed,) = prefix.glob("lib/python*/site-packages/halsie_ros/py.typed")
+    assert typed.is_file()
     assert (share / "models" / "halsie_scene.yaml").is_file() and (share / "config" / "fastdds.xml").is_file()
 
 

@@ -51,10 +51,6 @@ def test_live_path_needs_no_kernel_that_the_warm_up_did_not_load(repository):
 def test_kernels_are_cached_where_numba_is_told_to(repository, tmp_path):
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
     code = "from halsie_ros.events.voxel import bin_counts; from halsie_ros.events import Events; "
-<<<<<<< HEAD
-    code += "bin_counts(Events.of([0], [0], [1], [1]), t0_us=0, bin_us=1, bins=1, height=1, width=1)"
-=======
     code += "bin_counts(Events.of([0], [0], [1], [1]), t0_us=0, bin_us=9, bins=1, height=1, width=1)"
->>>>>>> 7386eb2 (Out: time surfaces, undistortion alone, event chunks and card fields that nobody used)
     subprocess.run([sys.executable, "-c", code], check=True, cwd=repository, env=environment, timeout=60)
     assert list(tmp_path.rglob("*.nbi"))
