@@ -42,6 +42,7 @@ class Alignment:
             raise ParameterError(f"homography has {len(self.matrix)} numbers: give 9, by rows, for this registration")
         self._made: tuple[tuple, Registration | GeometryError] | None = None
         self._heard: dict[str, tuple] = {}
+        self._refused: dict[str, str] = {}
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -69,12 +70,20 @@ class Alignment:
         k, d = getattr(info, "k", ()), getattr(info, "d", ())
         if not len(k):  # ROS 1 writes them in capitals
             k, d = info.K, info.D
-        heard = (int(info.width), int(info.height), tuple(k), tuple(d), info.distortion_model)
+        roi = (info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height)
+        heard = (
+            (info.width, info.height, info.distortion_model, info.binning_x, info.binning_y, *roi), tuple(k), tuple(d)
+        )  # fmt: skip
         if heard == self._heard.get(name):
             return
         self._heard[name] = heard
-        width, height, k, d, model = heard
-        camera = Camera(width, height, np.array(k), np.array(d), model or "plumb_bob")
+        try:
+            camera = Camera.from_info(info)
+        except GeometryError as error:
+            self._refused[name] = str(error)
+            self._made = None
+            raise
+        self._refused.pop(name, None)
         if name == "camera_info":
             self.camera = camera
         else:
@@ -97,6 +106,8 @@ class Alignment:
         return self._made[1]
 
     def _make(self, sensor_size: tuple[int, int], image_size: tuple[int, int]) -> Registration:
+        if refused := [f"{name}: {self._refused[name]}" for name in self.missing if name in self._refused]:
+            raise GeometryError("; ".join(refused))
         if self.missing:
             raise GeometryError(
                 f"registration {self.kind}: {' and '.join(self.missing)} not heard: publish or remap it"
@@ -117,5 +128,8 @@ class Alignment:
 def _checked(name: str, camera: Camera | None, size: tuple[int, int]) -> Camera:
     if camera is None or (camera.height, camera.width) != size:
         told = "nothing" if camera is None else f"{camera.width}x{camera.height}"
-        raise GeometryError(f"{name} is for {told}, the stream is {size[1]}x{size[0]}: calibrate at that size")
+        raise GeometryError(
+            f"{name} is for {told}, the stream is {size[1]}x{size[0]}: calibrate at that "
+            "size, or publish it with the binning or region of interest that the pictures have"
+        )
     return camera

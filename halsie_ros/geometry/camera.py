@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from halsie_ros.errors import GeometryError
 
-#: How many distortion coefficients each model may have.
-_COEFFICIENTS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8), "equidistant": (0, 4)}
+#: Coefficients that each model has at most: k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4 tx ty (OpenCV's order), k1 ... k4, w.
+_COEFFICIENTS = {"plumb_bob": 14, "rational_polynomial": 14, "equidistant": 4, "fov": 1}
+#: Other names of the same models, as Kalibr, OpenCV, RealSense, OAK-D, camera_calibration and others write them.
+_ALIASES = {
+    "": "plumb_bob", "none": "plumb_bob", "radtan": "plumb_bob", "radialtangential": "plumb_bob",
+    "plumbbob": "plumb_bob", "perspective": "plumb_bob",
+    "brownconrady": "plumb_bob", "modifiedbrownconrady": "plumb_bob", "opencv": "plumb_bob", "rational": "plumb_bob",
+    "rationalpolynomial": "rational_polynomial", "rationalpolynominal": "rational_polynomial",
+    "thinprism": "rational_polynomial", "equi": "equidistant", "equidistant": "equidistant", "fisheye": "equidistant",
+    "kannalabrandt": "equidistant", "kannalabrandt4": "equidistant", "opencvfisheye": "equidistant", "fov": "fov",
+    "atan": "fov", "ftheta": "equidistant",
+}  # fmt: skip
 #: Steps of the inversion of the lens; it stops as soon as all pixels are within 1e-4 pixels.
 _MAX_STEPS = 100
 
@@ -22,9 +34,10 @@ class Camera:
         width: columns.
         height: rows.
         k: camera matrix, ``(3, 3)``.
-        d: distortion coefficients: plumb_bob k1 k2 p1 p2 k3, rational_polynomial k1 k2 p1 p2 k3 k4 k5 k6, equidistant
-            k1 k2 k3 k4; none for no distortion.
-        model: "plumb_bob", "rational_polynomial" or "equidistant".
+        d: distortion coefficients, as many as were given (any number): plumb_bob and rational_polynomial k1 k2 p1 p2 k3
+            k4 k5 k6 s1 s2 s3 s4 tx ty, equidistant k1 k2 k3 k4, fov w. Afterwards all of the model's, or none for no
+            distortion.
+        model: "plumb_bob", "rational_polynomial", "equidistant", "fov", or another tool's name of one of them.
         r: rectification matrix, ``(3, 3)``.
     """
 
@@ -44,21 +57,66 @@ class Camera:
         object.__setattr__(self, "d", np.asarray(self.d, np.float64).reshape(-1))
         if self.width < 1 or self.height < 1:
             raise GeometryError(f"camera info of {self.width}x{self.height} pixels: is the camera calibrated?")
+        if not self.k[:2].any():
+            raise GeometryError(
+                "camera info: the camera is not calibrated (K is all zeros): calibrate it (camera_calibration), or "
+                "choose a registration that needs no calibration"
+            )
         if self.k[0, 0] <= 0 or self.k[1, 1] <= 0:
             raise GeometryError(
                 f"camera info: focal lengths {self.k[0, 0]}, {self.k[1, 1]} must be above 0: is the camera calibrated?"
             )
-        if self.model not in _COEFFICIENTS:
+        if not np.isfinite(self.d).all():
+            raise GeometryError(f"camera info: {self.model} with coefficients {self.d.tolist()}: give finite ones")
+        model = _ALIASES.get(re.sub(r"[^a-z0-9]", "", self.model.lower()), "")
+        if not self.d.any() and model != "equidistant":  # there zeros are a fisheye lens all the same
+            object.__setattr__(self, "d", np.zeros(0))  # no distortion, whatever the model is called
+            model = model or "plumb_bob"
+        if not model:
             known = ", ".join(_COEFFICIENTS)
             raise GeometryError(f"camera info: distortion model {self.model!r} is not known: use one of {known}")
-        if len(self.d) not in _COEFFICIENTS[self.model] or not np.isfinite(self.d).all():
-            counts = " or ".join(map(str, _COEFFICIENTS[self.model]))
-            raise GeometryError(f"camera info: {self.model} with {len(self.d)} coefficients: give {counts} finite ones")
+        most = _COEFFICIENTS[model]
+        if self.d[most:].any():
+            raise GeometryError(f"camera info: {self.model} with {len(self.d)} coefficients: it has {most} at most")
+        if len(self.d):
+            d = self.d[:most]  # drivers fill up with zeros, or leave out those that are zero
+            object.__setattr__(self, "d", np.concatenate((d, np.zeros(most - len(d)))))
+        object.__setattr__(self, "model", model)
+
+    @classmethod
+    def from_info(cls, info: Any) -> Camera:
+        """The camera of the pictures that a sensor_msgs/CameraInfo goes with, of whichever library.
+
+        Size and K of the message are the whole sensor's; region of interest and binning say which part of it a picture
+        shows and how coarsely (REP 104): the centre moves by the region's corner, then both are divided.
+
+        Example: K of 640x480 with a centre at 320, binning 2 and a region from column 160 gives a centre at 80.
+
+        Raises:
+            GeometryError: no calibration, or one that is not known.
+        """
+        k, d = getattr(info, "k", ()), getattr(info, "d", ())
+        if not len(k):  # ROS 1 writes them in capitals
+            k, d = info.K, info.D
+        k = np.array(k, np.float64)
+        width, height, roi = int(info.width), int(info.height), info.roi
+        if k.size == 9:
+            k = k.reshape(3, 3)
+            if int(roi.width) and int(roi.height):
+                k[0, 2] -= int(roi.x_offset)
+                k[1, 2] -= int(roi.y_offset)
+                width, height = int(roi.width), int(roi.height)
+            across, down = max(int(info.binning_x), 1), max(int(info.binning_y), 1)
+            k[0] /= across
+            k[1] /= down
+            width, height = width // across, height // down
+        return cls(width, height, k, np.array(d, np.float64), str(info.distortion_model))
 
     def distort(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where the lens puts rays: normalised coordinates of the ideal to those of the real image.
 
-        plumb_bob and rational_polynomial are Brown's model, equidistant is Kannala and Brandt's, as ROS uses them.
+        plumb_bob and rational_polynomial are Brown's model with OpenCV's thin prism and tilt, equidistant is Kannala
+        and Brandt's, fov that of Devernay and Faugeras (2001).
         """
         if not len(self.d):
             return x, y
@@ -71,12 +129,19 @@ class Camera:
             bent = theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
             scale = np.divide(bent, r, out=np.ones_like(r), where=r > 1e-12)
             return x * scale, y * scale
-        k1, k2, p1, p2, k3, k4, k5, k6 = np.concatenate((self.d, np.zeros(8 - len(self.d))))
+        if self.model == "fov":
+            r, w = np.sqrt(r2), self.d[0]
+            scale = np.divide(np.arctan(2 * r * np.tan(w / 2)), w * r, out=np.ones_like(r), where=r > 1e-12)
+            return x * scale, y * scale
+        k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4, tilt_x, tilt_y = self.d
         radial = (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
-        return (
-            x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
-            y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y,
-        )
+        bent_x = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x) + r2 * (s1 + r2 * s2)
+        bent_y = y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y + r2 * (s3 + r2 * s4)
+        if not (tilt_x or tilt_y):
+            return bent_x, bent_y
+        (a, b, c), (d, e, f), (g, h, i) = _tilt(tilt_x, tilt_y)
+        depth = g * bent_x + h * bent_y + i
+        return (a * bent_x + b * bent_y + c) / depth, (d * bent_x + e * bent_y + f) / depth
 
     def rays(self) -> np.ndarray:
         """The ideal ray ``(x, y, 1)`` of every pixel, ``(height, width, 3) float64``; NaN where the lens has none.
@@ -121,3 +186,13 @@ class Camera:
             depth = np.where(rays[..., 2] > 0, rays[..., 2], np.nan)
             x, y = self.distort(rays[..., 0] / depth, rays[..., 1] / depth)
         return self.k[0, 0] * x + self.k[0, 1] * y + self.k[0, 2], self.k[1, 1] * y + self.k[1, 2]
+
+
+def _tilt(tilt_x: float, tilt_y: float) -> np.ndarray:
+    """The perspective of an image plane that is turned against the lens, ``(3, 3)`` (OpenCV's tilted model)."""
+    cx, sx, cy, sy = np.cos(tilt_x), np.sin(tilt_x), np.cos(tilt_y), np.sin(tilt_y)
+    about_x = np.array([[1, 0, 0], [0, cx, sx], [0, -sx, cx]])
+    about_y = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
+    turn = about_y @ about_x
+    onto = np.array([[turn[2, 2], 0, -turn[0, 2]], [0, turn[2, 2], -turn[1, 2]], [0, 0, 1]])
+    return onto @ turn

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -49,3 +51,19 @@ def test_a_calibration_of_another_size_is_refused_once_and_for_all_frames():
 def test_what_cannot_work_is_refused_when_it_is_made(arguments, said):
     with pytest.raises(ParameterError, match=said):
         Alignment(*arguments)
+
+
+def test_a_calibration_that_was_refused_is_named_as_long_as_it_lasts():
+    roi = SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0)
+    fields = {"width": 8, "height": 8, "d": [], "binning_x": 0, "binning_y": 0, "distortion_model": "", "roi": roi}
+    blank = SimpleNamespace(k=[0.0] * 9, **fields)
+    good = SimpleNamespace(k=[10.0, 0, 3.5, 0, 10, 3.5, 0, 0, 1], **fields)
+    alignment = Alignment("camera_info")
+    with pytest.raises(GeometryError, match="K is all zeros"):
+        alignment.hear("camera_info", blank)
+    alignment.hear("camera_info", blank)  # said once
+    alignment.hear("event_camera_info", good)
+    with pytest.raises(GeometryError, match=r"camera_info: camera info: the camera is not calibrated"):
+        alignment.registration((8, 8), (8, 8))
+    alignment.hear("camera_info", good)
+    assert alignment.registration((8, 8), (8, 8)).scale == pytest.approx(1)

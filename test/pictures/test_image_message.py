@@ -28,9 +28,12 @@ def message(encoding, samples, *, padding=0, big=False):
     """An Image whose rows hold `samples` (H, bytes or u16 samples) and end with garbage padding."""
     samples = np.asarray(samples)
     height = samples.shape[0]
-    raw = samples.astype(">u2" if big else "<u2").view(np.uint8) if samples.dtype == np.uint16 else samples
+    if samples.dtype.kind in "uf" and samples.dtype.itemsize > 1:
+        samples = samples.astype(samples.dtype.newbyteorder(">" if big else "<")).view(np.uint8)
+    raw = samples
     rows = np.hstack([raw.reshape(height, -1), np.full((height, padding), 77, np.uint8)]).astype(np.uint8)
-    width = raw.reshape(height, -1).shape[1] // images._PIXEL_BYTES[images._ALIASES.get(encoding, encoding)]
+    pixel = images._LAYOUTS[images._ALIASES.get(encoding, encoding)].pixel_bytes
+    width = raw.reshape(height, -1).shape[1] // pixel
     return Image(
         height=height,
         width=width,
@@ -146,7 +149,8 @@ def test_jpeg_comes_out_in_full_range(converter):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"encoding": "32FC1"}, "image encoding is '32FC1': publish one of"),
+        ({"encoding": "32SC1"}, "image encoding is '32SC1': publish one of"),
+        ({"encoding": "nv12"}, "needs a step of 4 and 20 bytes at least"),
         ({"width": 0}, "no picture can have that size"),
         ({"step": 3}, "needs a step of 4"),
         ({"height": 9}, "36 bytes at least"),
@@ -174,3 +178,141 @@ def test_pixels_survive_a_message(converter, shape, encoding):
     filled = images.fill_image(Image(), pixels[:, ::-1])
     assert (filled.encoding, filled.height, filled.width) == (encoding, 4, 6)
     np.testing.assert_array_equal(converter.convert(filled), pixels[:, ::-1])
+
+
+@pytest.mark.parametrize("encoding", ["mono16", "16UC1", "bayer_rggb16", "rgb16", "bgra16", "rgb48"])
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+@pytest.mark.parametrize("big", [False, True])
+def test_fewer_bits_than_sixteen_fill_the_whole_range(encoding, bits, big):
+    top = (1 << bits) - 1
+    samples = np.linspace(0, top, 240).astype(np.uint16)[None].repeat(4, 0)
+    learned = images.ImageConverter(use_cv_bridge=False)
+    picture = learned.convert(message(encoding, samples, big=big, padding=6))
+    assert picture.max() >= 254 and (learned.bits, learned.learned) == (bits, True)
+    told = images.ImageConverter(use_cv_bridge=False, bits=bits)
+    np.testing.assert_array_equal(told.convert(message(encoding, samples, big=big)), picture)
+
+
+def test_the_bits_of_a_stream_only_grow():
+    converter = images.ImageConverter()
+    for top, bits in ((900, 10), (4000, 12), (100, 12), (4000, 12)):
+        picture = converter.convert(message("mono16", np.full((2, 2), top, np.uint16)))
+        assert converter.bits == bits and picture[0, 0] == round(top * 255 / ((1 << bits) - 1))
+    fixed = images.ImageConverter(bits=12)
+    assert fixed.convert(message("mono16", np.full((2, 2), 65535, np.uint16)))[0, 0] == 255
+    assert not fixed.learned
+
+
+@pytest.mark.parametrize(("largest", "expected"), [(0.5, 128), (1.0, 255), (200.0, 200), (1020.0, 255)])
+def test_grey_in_floating_point_counts_to_one_to_255_or_to_what_the_largest_tells(largest, expected):
+    samples = np.array([[0, largest], [np.nan, -1]], np.float32)
+    picture = images.ImageConverter().convert(message("32FC1", samples, padding=4))
+    np.testing.assert_array_equal(picture, [[0, expected], [0, 0]])
+
+
+def planar(kind, y, u, v, padding):
+    """The bytes of a picture in planes, rows of luma padded; chroma (H, W) is subsampled here."""
+    down, across, order = images._PLANES[kind]
+    small = {"u": u[::down, ::across], "v": v[::down, ::across]}
+    step = y.shape[1] + padding
+    rows = [np.pad(y, ((0, 0), (0, padding)), constant_values=77).tobytes()]
+    if "," in order:
+        stride = -(-step // across)
+        for name in order.split(","):
+            plane = small[name]
+            rows.append(np.pad(plane, ((0, 0), (0, stride - plane.shape[1])), constant_values=77).tobytes())
+    else:
+        both = np.stack([small[name] for name in order], -1).reshape(small["u"].shape[0], -1)
+        stride = step if across > 1 else 2 * step
+        rows.append(np.pad(both, ((0, 0), (0, stride - both.shape[1])), constant_values=77).tobytes())
+    return step, b"".join(rows)
+
+
+@pytest.mark.parametrize("kind", list(images._PLANES))
+@pytest.mark.parametrize("padding", [0, 6])
+def test_pictures_in_planes_have_the_colours_of_the_same_picture_in_pixels(kind, padding):
+    rng = np.random.default_rng(4)
+    y = rng.integers(16, 236, (8, 12), np.uint8)
+    u, v = (rng.integers(16, 240, (4, 6), np.uint8).repeat(2, 0).repeat(2, 1) for _ in range(2))
+    step, data = planar(kind, y, u, v, padding)
+    picture = Image(height=8, width=12, step=step, encoding=kind, data=array.array("B", data))
+    expected = images.ImageConverter().convert(message("yuv444", np.stack((y, u, v), -1)))
+    np.testing.assert_array_equal(images.ImageConverter().convert(picture), expected)
+    picture.encoding = kind.upper()
+    np.testing.assert_array_equal(images.ImageConverter().convert(picture), expected)
+    picture.data = picture.data[: -padding - 13]
+    with pytest.raises(CodecError, match="bytes at least"):
+        images.ImageConverter().convert(picture)
+
+
+class Bridge:
+    """What cv_bridge's imgmsg_to_cv2 (humble to rolling) does with rows: whole pixels of step bytes, then cropped."""
+
+    def __init__(self):
+        self.channels = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "mono8": 1}
+        self.calls = 0
+
+    def imgmsg_to_cv2(self, message, wanted):
+        self.calls += 1
+        n = self.channels[message.encoding]
+        pixels = np.ndarray((message.height, message.step // n, n), np.uint8, message.data)[:, : message.width]
+        return (
+            pixels[..., 0] if n == 1 else pixels[..., :3] if message.encoding.startswith("rgb") else pixels[..., ::-1]
+        )
+
+
+@pytest.mark.parametrize(("encoding", "pixel"), [("rgb8", 3), ("bgr8", 3), ("rgba8", 4), ("mono8", 1)])
+@pytest.mark.parametrize("padding", [0, 1, 2, 3, 4, 5, 8, 64, 128])
+def test_row_padding_of_any_size_is_no_pixel_where_a_bridge_is_installed(monkeypatch, encoding, pixel, padding):
+    bridge = Bridge()
+    monkeypatch.setattr(images, "_cv_bridge", lambda: bridge)
+    rows = np.random.default_rng(5).integers(0, 256, (6, 34 * pixel), np.uint8)
+    ours, theirs = images.ImageConverter(use_cv_bridge=False), images.ImageConverter()
+    picture = message(encoding, rows, padding=padding)
+    picture.width = 34
+    np.testing.assert_array_equal(theirs.convert(picture), ours.convert(picture))
+    assert bridge.calls == (padding == 0)
+
+
+def test_what_the_bridge_refuses_our_own_converter_takes(monkeypatch):
+    monkeypatch.setattr(images, "_cv_bridge", Bridge)
+    pixels = np.random.default_rng(6).integers(0, 256, (4, 12), np.uint8)
+    picture = message("bgra8", pixels)  # not in its list: it raises KeyError
+    ours = images.ImageConverter(use_cv_bridge=False)
+    np.testing.assert_array_equal(images.ImageConverter().convert(picture), ours.convert(picture))
+
+
+@pytest.mark.parametrize("codec", ["mjpeg", "png"])
+def test_a_compressed_picture_that_lost_bytes_is_refused(converter, codec):
+    rng = np.random.default_rng(7)
+    pixels = rng.integers(0, 256, (12, 16, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    data = encoded(codec, "rgb24", pixels)
+    for share in (0.2, 0.5, 0.9):
+        with pytest.raises(CodecError, match="damaged"):
+            converter.convert(CompressedImage(format=codec, data=array.array("B", data[: int(len(data) * share)])))
+    hole = bytearray(data)
+    hole[len(data) // 2 : len(data) // 2 + 100] = bytes(100)
+    with pytest.raises(CodecError, match="damaged"):
+        converter.convert(CompressedImage(format=codec, data=array.array("B", bytes(hole))))
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"quality": 5}, {"subsampling": 0}, {"restart_marker_rows": 1}]
+)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_whole_jpegs_of_every_make_are_no_damage(converter, options, mode):
+    pil = pytest.importorskip("PIL.Image")
+    stream = io.BytesIO()
+    pixels = np.random.default_rng(8).integers(0, 256, (9, 13, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    pil.fromarray(pixels).convert(mode).save(stream, "JPEG", **options)
+    for data in (stream.getvalue(), stream.getvalue()[:-2], stream.getvalue() + b"\0" * 7):  # no end, padding
+        decoded = converter.convert(CompressedImage(format="jpeg", data=array.array("B", data)))
+        assert decoded.shape == (pixels.shape if mode == "RGB" else pixels.shape[:2])
+
+
+def test_a_png_of_sixteen_bits_is_taken_as_such():
+    converter = images.ImageConverter()
+    samples = np.linspace(0, 4095, 384).astype(np.uint16).reshape(16, 24)
+    data = encoded("png", "gray16be", samples)
+    picture = converter.convert(CompressedImage(format="16UC1; png", data=array.array("B", data)))
+    assert converter.bits == 12 and picture.max() == 255
