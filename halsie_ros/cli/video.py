@@ -79,6 +79,7 @@ def _info(args: argparse.Namespace) -> int:
         "pixel_format": info.pixel_format,
         "time_base": str(info.time_base),
         "rate_hz": info.rate_hz,
+        "rotation": info.rotation,
         "gop_lengths": _gop_lengths(rows),
         "types": dict(Counter(row["type"] for row in rows)),
         "p_frame_references": _references(uses),
@@ -86,6 +87,7 @@ def _info(args: argparse.Namespace) -> int:
         "shortfall": missing,
         "untrusted": sum(not row["trusted"] for row in rows),
         "counts": dict(stream.counts),
+        "notes": stream.notes,
         "frames": rows,
     }
     if args.json != "-":
@@ -118,7 +120,8 @@ def _print(result: dict[str, Any], pattern: str) -> None:
     lengths = result["gop_lengths"]
     references = result["p_frame_references"]
     print(f"{result['file']}: {result['codec']} {result['width']}x{result['height']} {result['pixel_format']}", end=" ")
-    print(f"{result['rate_hz']:.4g} Hz, {len(result['frames'])} frames")
+    turned = f", turned by {result['rotation']} degrees" if result["rotation"] else ""
+    print(f"{result['rate_hz']:.4g} Hz, {len(result['frames'])} frames{turned}")
     if lengths:
         print(f"GOPs: {len(lengths)} of {min(lengths)} to {max(lengths)} frames, {pattern}")
     print("types: " + ", ".join(f"{count} {kind}" for kind, count in sorted(result["types"].items())))
@@ -127,6 +130,8 @@ def _print(result: dict[str, Any], pattern: str) -> None:
     print(f"vectors: {result['vectors_per_frame']:.0f} per frame")
     reasons = Counter(row["reason"].split(":")[0] for row in result["frames"] if row["reason"])
     print(f"untrusted: {result['untrusted']} " + ", ".join(f"{cause} {count}" for cause, count in reasons.items()))
+    for line in result["notes"].values():
+        print(f"warning: {line}")
 
 
 def _vectors(args: argparse.Namespace) -> int:

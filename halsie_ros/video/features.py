@@ -22,7 +22,8 @@ cancel in a cell).
 `FeatureExtractor.push(frame)` gives `FrameFeatures` for trusted I- and P-frames, None otherwise (untrusted, B-frames).
 Codecs without vectors (HEVC, VP9, AV1) give motion 0 and plain differences as residual; `compensated` says which. A GOP
 that goes on for more than `max_steps` P-frames is cut: the frame's decoded picture starts a new one (endless GOP), as
-does the first trusted P-frame of a stream that recovers by intra refresh. Such features have type "I" too.
+does the first trusted P-frame of a stream that recovers by intra refresh. Such features have type "I" too. Where
+I-frame follows I-frame (a GOP of 1), only every twelfth starts a GOP; the others are P-frames without vectors.
 `stack(features)` makes the arrays of one GOP: image, and motion/residual/... with a leading time axis.
 """
 
@@ -39,6 +40,7 @@ from halsie_ros.kernels import njit
 from halsie_ros.video.frame import VideoFrame
 from halsie_ros.video.vectors import CELL
 
+_INTRA_GOP = 12  # I-frames that make a GOP where there is nothing else (our choice: as long as a usual one)
 _POINTS = 4  # lattice points per residual cell and axis
 
 
@@ -122,6 +124,7 @@ class FeatureExtractor:
         self._gop = -1
         self._step = 0
         self._frames_since_reference = 0
+        self._after_intra = False
 
     def copy(self) -> FeatureExtractor:
         """Another one at the same place of the stream; pushing to either leaves the other as it is."""
@@ -134,6 +137,7 @@ class FeatureExtractor:
     def reset(self) -> None:
         """Forgets the running GOP; the next features start at an I-frame. GOPs go on counting."""
         self._intra = None
+        self._after_intra = False
 
     def push(self, frame: VideoFrame) -> FrameFeatures | None:
         """Features of a trusted I- or P-frame; None for B-frames and untrusted frames."""
@@ -146,7 +150,9 @@ class FeatureExtractor:
         distance, self._frames_since_reference = self._frames_since_reference, 0
         changed = self._intra is not None and self._intra.shape != frame.luma.shape
         cut = changed or self._step >= self.form.max_steps
-        if frame.type == "I" or self._intra is None or frame.reference_luma is None or cut:
+        starts = frame.type == "I" and not (self._after_intra and self._step < _INTRA_GOP - 1)
+        self._after_intra = frame.type == "I"
+        if starts or self._intra is None or frame.reference_luma is None or cut:
             return self._start(frame)
         return self._follow(frame, self._intra, frame.reference_luma, distance)
 

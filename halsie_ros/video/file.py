@@ -84,9 +84,8 @@ class VideoFile:
             raise VideoError(f"{self.path} is coded as {codec}: transcode it to one of {', '.join(CODECS)}")
         self._ahead: list[av.Packet] = []
         rotation = self._rotation()
-        self._quarter_turns = rotation // 90 % 4 if rotation % 90 == 0 else 0
         sides = context.width, context.height
-        width, height = sides[::-1] if self._quarter_turns % 2 else sides
+        width, height = sides[::-1] if rotation % 180 == 90 else sides
         self.info = VideoInfo(
             codec, width, height, context.pix_fmt or "", self._stream.time_base or Fraction(1, 1),
             float(self._stream.average_rate or 0), self._stream.frames, rotation,
@@ -162,7 +161,7 @@ class VideoFile:
             true_pts=self._container.format.name != "avi",
             thorough=self._thorough,
             framed=True,
-            quarter_turns=self._quarter_turns,
+            rotation=self.info.rotation,
         )
 
     def _demuxed(self) -> Iterator[av.Packet]:

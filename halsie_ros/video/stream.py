@@ -56,7 +56,7 @@ class PacketStream:
         true_pts: bool = True,
         thorough: bool = True,
         framed: bool = False,
-        quarter_turns: int = 0,
+        rotation: int = 0,
     ) -> None:
         """Starts with nothing known.
 
@@ -67,14 +67,14 @@ class PacketStream:
             thorough: look for damage that FFmpeg does not report: read pictures to their end (about as long as decoding
                 them), compare them with the ones before. Without it, damaged bytes within a packet may go unseen.
             framed: each packet is one whole picture (files); otherwise messages are put together or taken apart.
-            quarter_turns: by which pictures are turned anticlockwise (files of telephones).
+            rotation: degrees anticlockwise by which pictures are to be turned, as the container says.
         """
         self.limits = limits or Limits()
         self._interval = interval
         self._true_pts = true_pts
         self._thorough = thorough
         self._framed = framed
-        self._quarter_turns = quarter_turns
+        self._rotation = rotation
         self.counts: Counter[str] = Counter()
         self.frames = 0
         self.untrusted = 0
@@ -350,11 +350,8 @@ class PacketStream:
 
     def _turns(self, picture: Any) -> int:
         """Quarter turns anticlockwise by which a picture is to be shown: the file's, or those that the stream says."""
-        if self._quarter_turns or not picture.rotation:
-            return self._quarter_turns
-        if picture.rotation % 90:
-            self._turn_note = (
-                f"pictures are to be shown turned by {picture.rotation} degrees: they are taken as they lie"
-            )
+        rotation = self._rotation or picture.rotation
+        if rotation % 90:
+            self._turn_note = f"pictures are to be shown turned by {rotation} degrees: they are taken as they lie"
             return 0
-        return int(picture.rotation) // 90 % 4
+        return int(rotation) // 90 % 4

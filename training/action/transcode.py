@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 from av.error import FFmpegError
 
 from halsie_ros.datasets.actions.video_sets import SUFFIXES
@@ -102,7 +103,8 @@ def transcode(source: Path, target: Path, form: Form) -> int:
 
 def _transcode(source: Path, part: Path, form: Form) -> int:
     frames = 0
-    with av.open(str(source)) as reader, av.open(str(part), "w", format="mp4") as writer:
+    # Texts in the file may be in any encoding: they are not read.
+    with av.open(str(source), metadata_errors="replace") as reader, av.open(str(part), "w", format="mp4") as writer:
         if not reader.streams.video:
             raise DatasetError(f"{source}: holds no video stream: remove it from the lists")
         taken = reader.streams.video[0]
@@ -124,13 +126,25 @@ def _transcode(source: Path, part: Path, form: Form) -> int:
             context.bit_rate = 10_000_000  # an upper end; qmin and qmax decide
             stream.options = {"sc_threshold": "1000000000"}  # no I-frames at cuts
         for frame in reader.decode(taken):
-            small = frame.reformat(form.width, form.height, "yuv420p", interpolation="AREA", threads=1)
+            small = _upright(frame, form)
             small.pts, small.time_base = frames, 1 / Fraction(stream.rate if hasattr(stream, "rate") else rate)
             small.pict_type = 0
             writer.mux(stream.encode(small))
             frames += 1
         writer.mux(stream.encode(None))
     return frames
+
+
+def _upright(frame: av.VideoFrame, form: Form) -> av.VideoFrame:
+    """A picture in the working form's size, turned as the file says (telephones store portraits lying)."""
+    turns = int(frame.rotation) // 90 % 4 if frame.rotation % 90 == 0 else 0
+    if not turns:
+        return frame.reformat(form.width, form.height, "yuv420p", interpolation="AREA", threads=1)
+    width, height = (form.height, form.width) if turns % 2 else (form.width, form.height)
+    lying = frame.reformat(width, height, "rgb24", interpolation="AREA", threads=1).to_ndarray()
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(np.rot90(lying, turns)), format="rgb24").reformat(
+        format="yuv420p"
+    )
 
 
 def run(

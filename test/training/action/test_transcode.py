@@ -79,3 +79,28 @@ def test_the_command_says_how_many_failed(tmp_path, capsys):
 def test_odd_sizes_are_refused():
     with pytest.raises(DatasetError, match="341x256"):
         Form(width=341)
+
+
+def test_a_telephones_portrait_is_written_upright(tmp_path):
+    import struct
+
+    path = tmp_path / "in" / "clip.mp4"
+    path.parent.mkdir()
+    picture = np.zeros((64, 96, 3), np.uint8)
+    picture[:, :30] = 220  # bright on the left as it is to be seen
+    lying = np.ascontiguousarray(np.rot90(picture))
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", 25)
+        stream.height, stream.width, stream.pix_fmt = 96, 64, "yuv420p"
+        frames = [av.VideoFrame.from_ndarray(lying, format="rgb24") for _ in range(4)]
+        container.mux([packet for frame in [*frames, None] for packet in stream.encode(frame)])
+    data = bytearray(path.read_bytes())
+    at = data.find(b"tkhd") + 44
+    data[at : at + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    out = tmp_path / "out.mp4"
+    assert transcode(path, out, Form(width=48, height=32)) == 4
+    with av.open(str(out)) as container:
+        luma = next(container.decode(video=0)).to_ndarray(format="gray")
+    assert luma.shape == (32, 48)
+    assert luma[:, :12].mean() > 180 and luma[:, 20:].mean() < 40
