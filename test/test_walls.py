@@ -9,7 +9,7 @@ import pytest
 
 from tools.draw_architecture import PICTURE, floors, imports, picture, uses
 
-# Every room may use errors and kernels besides. The same table stands in docs/architecture.md.
+# Every room may use errors, kernels and lazy besides. The same table stands in docs/architecture.md.
 ALLOWED = {
     "files": "",
     "classes": "",
@@ -30,7 +30,7 @@ ALLOWED = {
     "bench": "action bags classes events files geometry inference nodes pictures segmentation simulation video wire",
     "cli": "action bags bench classes datasets demo evaluation events files inference nodes segmentation video",
 }
-EVERYWHERE = {"errors", "kernels"}
+EVERYWHERE = {"errors", "kernels", "lazy"}
 ROS = ("rclpy", "launch", "launch_ros", "ament_index_python")  # cv_bridge is tried where an install has it
 
 

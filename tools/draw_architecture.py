@@ -13,7 +13,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "halsie_ros"
 PICTURE = PACKAGE.parent / "docs" / "architecture.svg"
-QUIET = {"errors", "moved", "__init__", "kernels"}
+QUIET = {"errors", "lazy", "moved", "__init__", "kernels"}
 """Rooms without arrows in the picture: nearly all use them."""
 
 WIDTH, HEIGHT, GAP, FLOOR = 132, 40, 28, 104

@@ -23,6 +23,7 @@ from halsie_ros.errors import ModelError, ParameterError
 from halsie_ros.inference.cards import ModelCard, find_model
 from halsie_ros.inference.session import input_names, open_session, output_names
 from halsie_ros.video.frame import VideoFrame
+from halsie_ros.video.warm import warm, warming_frames
 
 UNKNOWN = "unknown"
 FROM_CARD = -1.0
@@ -91,6 +92,13 @@ class ActionPipeline:
         _, self.segments, self._places, self._width = shapes["i_tokens"]
         self._sees_camera = "camera" in shapes
         self._state: ActionState | None = None
+
+    def warm_up(self) -> None:
+        """Compiles or loads every kernel, so that no packet of a stream has to wait for it."""
+        warm()
+        state = None
+        for frame in warming_frames():
+            _, state = self.step(frame, state)
 
     def retime(self, *, label_rate_hz: float, confidence: float, min_segments: int) -> None:
         """Takes other settings from the next frame on; see the class.

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import sys
-from fractions import Fraction
-
-import av
-import numpy as np
 
 from halsie_ros.action.pipeline import ActionPipeline
 from halsie_ros.nodes import qos
@@ -15,9 +11,6 @@ from halsie_ros.nodes.action_stream import ActionStream
 from halsie_ros.nodes.managed import ManagedNode
 from halsie_ros.nodes.parameters import Parameter
 from halsie_ros.nodes.runtime import spin_node
-from halsie_ros.video.packets import Packet
-from halsie_ros.video.stream import PacketStream
-from halsie_ros.video.warm import warm
 
 PARAMETERS = (
     Parameter("model", "actions_mhad", "Name of a model, or path of its card (.yaml).", read_only=True),
@@ -57,7 +50,7 @@ class ActionNode(ManagedNode):
             threads=settings["threads"],
         )
         self.name_licence(self._pipeline.card)
-        _warm_up(self._pipeline)
+        self._pipeline.warm_up()
         return ActionOutput(self, self._pipeline.classes, settings["output_reliability"])
 
     def unload(self) -> None:
@@ -67,24 +60,6 @@ class ActionNode(ManagedNode):
     def start_stream(self) -> ActionStream:
         """Subscribes and starts the worker."""
         return ActionStream(self, self._pipeline, self._output, self.settings)
-
-
-def _warm_up(pipeline: ActionPipeline) -> None:
-    """Compiles or loads every kernel before the first packet, by a moving ramp in MPEG-4, which all FFmpegs encode."""
-    warm()
-    side, frames = 64, 6
-    context = av.CodecContext.create("mpeg4", "w")
-    context.height, context.width, context.pix_fmt = side, side, "yuv420p"
-    context.time_base, context.gop_size, context.max_b_frames = Fraction(1, 30), frames // 2, 0
-    ramp = (np.arange(side)[:, None] * 3 + np.arange(side + frames) * 5).astype(np.uint8)
-    video, state = PacketStream(), None
-    for t in range(frames):
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(ramp[:, t : t + side]), format="gray")
-        picture = picture.reformat(format="yuv420p")
-        picture.pts = t
-        for encoded in context.encode(picture):
-            for frame in video.push(Packet("mpeg4", bytes(encoded), t, t * 33_333_333)):
-                _, state = pipeline.step(frame, state)
 
 
 def main() -> int:
