@@ -28,11 +28,16 @@ def commands(config: Path) -> list[list[str]]:
     recipe = ((yaml.safe_load(config.read_text(encoding="utf-8")) or {}).get("card") or {}).get("recipe", "")
     if not recipe:
         raise TrainingError(f"{config}: card has no recipe; run its commands yourself")
-    found = [shlex.split(one) for one in recipe.split("&&")]
+    found = chain_of(recipe)
     for words in found:
         if words[:2] != ["python", "-m"] or not words[2:] or not words[2].startswith("training."):
             raise TrainingError(f"{config}: recipe says {shlex.join(words)!r}; give commands python -m training.…")
     return found
+
+
+def chain_of(recipe: str) -> list[list[str]]:
+    """The words of each command of a chain."""
+    return [shlex.split(one) for one in recipe.split("&&")]
 
 
 @command

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import shlex
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,7 @@ from halsie_ros.simulation.miniatures import write_ddd17_ess, write_dsec, write_
 from training import recipe  # noqa: E402
 from training.core.command import TrainingError  # noqa: E402
 from training.networks.halsie import HalsieStream, StreamConfig  # noqa: E402
+from training.segmentation.config import SegmentationConfig  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +120,28 @@ def test_every_segmentation_recipe_of_the_repository_is_a_chain_of_its_own_comma
     for path in sorted((repository / "training" / "configs").glob("[chs]*.yaml")):
         for command in recipe.commands(path):
             importlib.import_module(command[2])
+
+
+@pytest.mark.parametrize("name", ["halsie_frames", "halsie_scene", "halsie_stream"])
+def test_the_recipe_of_a_shipped_model_is_one_command_that_ends_in_the_model(name, repository, monkeypatch):
+    """Every command's recipe and changes are read as the command reads them; what it writes, a later one takes."""
+    monkeypatch.chdir(repository)
+    chain = recipe.commands(repository / "training" / "configs" / f"{name}.yaml")
+    assert recipe.chain_of(yaml.safe_load((repository / "models" / f"{name}.yaml").read_text())["recipe"]) == chain
+    written = set()
+    for _, _, module, first, *rest in chain:
+        assert module == importlib.import_module(module).__name__
+        if first.endswith(".pt"):
+            assert first in written
+            continue
+        config = Path(first)
+        changes = rest[rest.index("--set") + 1 :] if "--set" in rest else []
+        loaded = SegmentationConfig.load(config, [one for one in changes if one != "--set"])
+        needed = (loaded.start, loaded.teacher, loaded.train.packed, loaded.validation.packed)
+        if not module.endswith(".clips"):  # which takes no weights, and makes what is packed
+            missing = [one for one in needed if one and one not in written]
+            assert not missing, f"{module} {first} {shlex.join(rest)}: {missing} are not there yet"
+        written |= {rest[rest.index("--out") + 1]} if "--out" in rest else set()
+        if "--run" in rest:
+            written |= {f"{rest[rest.index('--run') + 1]}/{kind}.pt" for kind in ("last", "best")}
+    assert chain[-1][2] == "training.segmentation.export" and name in chain[-1]

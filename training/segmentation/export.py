@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from halsie_ros.classes import CLASS_SETS
 from halsie_ros.files import write_atomically
+from training.core.command import command, setting_up
 from training.core.onnx_graphs import traced
 from training.networks.halsie import EVENT_LAYERS, STATES, HalsieStream, StreamConfig
 from training.networks.layers import ConvNorm, InParts, fuse_norms
@@ -190,6 +191,7 @@ def load(checkpoint: Path) -> tuple[HalsieStream | Windows, dict[str, Any]]:
     return network, {**saved["config"]["card"], "class_set": saved["config"]["class_set"]}
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     """The command; see the module's text."""
     parser = argparse.ArgumentParser(description="Export a checkpoint as a model: two graphs and a card.")
@@ -198,12 +200,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--models", type=Path, default=Path("models"))
     parser.add_argument("--measured", type=Path, help="JSON with figures for the card, as `halsie evaluate` writes it")
     args = parser.parse_args(arguments)
-    network, about = load(args.checkpoint)
+    with setting_up():
+        network, about = load(args.checkpoint)
+        measured = json.loads(args.measured.read_text()) if args.measured else {}
     if not isinstance(network, HalsieStream):
         parser.error(
             f"{args.checkpoint} is of an unrolled network, which has no frame and step graph: it is not deployed"
         )
-    measured = json.loads(args.measured.read_text()) if args.measured else {}
     print(export(network, args.name, args.models, about, measured))
     return 0
 
