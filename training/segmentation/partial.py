@@ -12,7 +12,8 @@ from torch import Tensor
 
 from halsie_ros.classes import CAMVID_11, DSEC_11, IDD_LITE_7, ClassSet, remap
 
-FAR, ROADSIDE, BUILT = len(DSEC_11), len(DSEC_11) + 1, len(DSEC_11) + 2
+FAR, ROADSIDE, BUILT, UNLIKE = range(len(DSEC_11), len(DSEC_11) + 4)
+"""Ids of the groups, and of what is like none of the classes: there all should be equally likely."""
 GROUPS: dict[str, tuple[tuple[str, ...], ...]] = {
     "dsec_11": (("building", "vegetation"), ("pole", "traffic sign", "fence", "wall"), ("building", "wall")),
 }
@@ -23,6 +24,12 @@ _IDD_LITE = (5, 6, 3, 8, ROADSIDE, FAR, 0)
 def groups_of(class_set: ClassSet) -> tuple[tuple[int, ...], ...]:
     """Ids of each group's classes; none for most class sets."""
     return tuple(tuple(map(class_set.names.index, names)) for names in GROUPS.get(class_set.name, ()))
+
+
+def label_kinds(class_set: ClassSet) -> int:
+    """Number of ids of training labels: classes, groups and `UNLIKE`, or classes alone."""
+    groups = groups_of(class_set)
+    return len(class_set) + (len(groups) + 1 if groups else 0)
 
 
 def training_ids(label: np.ndarray, classes: ClassSet) -> np.ndarray:
@@ -63,11 +70,12 @@ def filled(label: np.ndarray, guess: np.ndarray | None, whole: bool) -> np.ndarr
 
 
 def with_groups(log_likelihood: Tensor, groups: tuple[tuple[int, ...], ...]) -> Tensor:
-    """Log-probabilities of classes ``(N, C, h, w)`` with those of the groups behind them ``(N, C + G, h, w)``."""
+    """Log-probabilities of classes ``(N, C, h, w)`` with those of the groups behind them, and last the mean of all,
+    which is largest where all are equally likely (`UNLIKE`): ``(N, C + G + 1, h, w)``. Without groups as it came."""
     if not groups:
         return log_likelihood
     sums = [log_likelihood[:, list(members)].logsumexp(1, keepdim=True) for members in groups]
-    return torch.cat((log_likelihood, *sums), 1)
+    return torch.cat((log_likelihood, *sums, log_likelihood.mean(1, keepdim=True)), 1)
 
 
 def folded(ids: np.ndarray, target: ClassSet) -> np.ndarray:

@@ -16,6 +16,7 @@ from training.core.command import TrainingError
 from training.segmentation.clip_files import PackedClips, still
 from training.segmentation.scenes import SceneClips
 from training.segmentation.streets import StreetClips, street_pictures
+from training.segmentation.unlike import UnlikePictures
 
 
 class ClipSource(Protocol):
@@ -37,7 +38,8 @@ class SourceConfig:
 
     Attributes:
         kind: "camvid", "scene", "dsec", "mvsec" or "ddd17"; "streets": pictures of real streets in DSEC's classes and
-            groups of them (`partial`), of the data set that `dataset` names; or "mix" of several `parts`.
+            groups of them (`partial`), of the data set that `dataset` names; "unlike": pictures of no street, drawn or,
+            with a `root`, of videos (`unlike`); or "mix" of several `parts`.
         root: folder of the data set; scenes have none.
         split: of the data set; for scenes "train" or "validation", which are different streets.
         frames: frames per clip.
@@ -83,13 +85,13 @@ class SourceConfig:
             raise TrainingError(f"source times {self.times}, zoom {self.zoom}: give at least 1, and more than 0")
         if self.kind == "mix":
             return
-        if (self.kind == "scene") == bool(self.root):
+        if self.kind != "unlike" and (self.kind == "scene") == bool(self.root):
             raise TrainingError(f"source kind {self.kind} with root {self.root!r}: only data sets have a root")
         if self.frames < 1 or self.count < 0:
             raise TrainingError(f"source frames {self.frames}, count {self.count}: give at least 1 and 0")
         if self.stills and self.frames != 1:
             raise TrainingError(f"source frames {self.frames} of stills: give 1")
-        if self.stills and self.kind not in ("camvid", "streets") and not self.packed:
+        if self.stills and self.kind not in ("camvid", "streets", "unlike") and not self.packed:
             raise TrainingError(f"source kind {self.kind} has no stills: pack clips and give packed, or use camvid")
 
     def open(self) -> ClipSource:
@@ -167,6 +169,10 @@ def _scene(config: SourceConfig) -> ClipSource:
     return SceneClips(config.split, config.count, config.frames)
 
 
+def _unlike(config: SourceConfig) -> ClipSource:
+    return StreetClips(UnlikePictures(config.count or 60, config.root), config.frames, config.stills)
+
+
 def _streets(config: SourceConfig) -> ClipSource:
     root, split = Path(config.root), config.split
     pictures = street_pictures(config.dataset, root, split, config.labels, config.leave_out, config.only, config.height)
@@ -177,6 +183,7 @@ STREETS = ("camvid", "idd", "cityscapes")
 SOURCES: dict[str, Callable[[SourceConfig], ClipSource]] = {
     "mix": MixedClips,
     "streets": _streets,
+    "unlike": _unlike,
     "camvid": CamVidClips,
     "scene": _scene,
 }

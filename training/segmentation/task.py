@@ -30,7 +30,7 @@ from training.segmentation.export import BIN_US
 from training.segmentation.from_model import grow, network_of, recalibrate_batch_norms
 from training.segmentation.items import ClipItem, in_bytes, make_independent_frames, make_item, stacked
 from training.segmentation.losses import distillation_loss, motion_error, soft_iou
-from training.segmentation.partial import folded, groups_of, with_groups
+from training.segmentation.partial import folded, groups_of, label_kinds, with_groups
 from training.segmentation.sources import MixedClips
 from training.segmentation.validation import Seen, measured
 
@@ -99,7 +99,7 @@ class SegmentationTask:
             zoom = self._clips.zoom(index)
             augment = replace(augment, scale=(augment.scale[0] * zoom, augment.scale[1] * zoom))
         shape: dict[str, Any] = {
-            "classes": network.classes + len(self._groups), "bins": network.bins, "bin_us": BIN_US,
+            "classes": label_kinds(CLASS_SETS[self.config.class_set]), "bins": network.bins, "bin_us": BIN_US,
             "cell": self.config.loss_output_stride, "clean": self._teacher is not None,
         }  # fmt: skip
         if augment.independent_frames and rng.random() < augment.independent_frames:
@@ -128,7 +128,8 @@ class SegmentationTask:
         area = target.sum((1, 2, 3)).view(steps, items)
         loss = (per_step.sum(0) / area.sum(0).clamp(min=1.0)).mean()
         if self.config.soft_iou_weight:
-            overlap = soft_iou(log_likelihood.exp(), shares, items, self._groups).mean()
+            known = shares.shape[1] - bool(self._groups)  # not what is like none of the classes
+            overlap = soft_iou(log_likelihood[:, :known].exp(), shares[:, :known], items, self._groups).mean()
             loss = loss + self.config.soft_iou_weight * (1 - overlap)
         if self._teacher is not None:
             loss = loss + self.config.distillation_weight * distillation_loss(
@@ -185,7 +186,8 @@ class SegmentationTask:
                 counts += np.bincount(label[label < len(counts)], minlength=len(counts))
         raw = np.maximum(counts / counts.sum(), 1e-3) ** -self.config.class_weights
         weights = [*raw / raw.mean()]
-        weights += [np.mean([weights[member] for member in group]) for group in self._groups]
+        groups = [np.mean([weights[member] for member in group]) for group in self._groups]
+        weights += [*groups, 1.0] if groups else []
         return torch.tensor(weights, dtype=torch.float32)
 
 

@@ -8,7 +8,18 @@ import torch
 
 from halsie_ros.classes import CAMVID_11, CITYSCAPES_19, DSEC_11, IDD_LITE_7, SHARED_10
 from training.segmentation.losses import soft_iou
-from training.segmentation.partial import BUILT, FAR, ROADSIDE, filled, folded, groups_of, training_ids, with_groups
+from training.segmentation.partial import (
+    BUILT,
+    FAR,
+    ROADSIDE,
+    UNLIKE,
+    filled,
+    folded,
+    groups_of,
+    label_kinds,
+    training_ids,
+    with_groups,
+)
 
 GROUPS = groups_of(DSEC_11)
 CLASSES = len(DSEC_11)
@@ -33,7 +44,7 @@ def test_a_guess_settles_what_a_label_leaves_open_and_never_overrules_it():
 def test_a_group_is_as_likely_as_its_classes_together():
     scores = torch.randn(2, CLASSES, 3, 3).log_softmax(1)
     both = with_groups(scores, GROUPS).exp()
-    assert both.shape[1] == CLASSES + 3
+    assert both.shape[1] == CLASSES + 4
     torch.testing.assert_close(both[:, FAR], scores[:, [BUILDING, VEGETATION]].exp().sum(1))
 
 
@@ -51,7 +62,7 @@ def overlap(predicted, label):
     scores = torch.full((1, CLASSES, 1, len(label)), -20.0)
     for place, kind in enumerate(predicted):
         scores[0, kind, 0, place] = 20.0
-    return float(soft_iou(with_groups(scores.log_softmax(1), GROUPS).exp(), shares, 1, GROUPS))
+    return float(soft_iou(with_groups(scores.log_softmax(1), GROUPS)[:, :-1].exp(), shares, 1, GROUPS))
 
 
 @pytest.mark.parametrize(
@@ -76,3 +87,14 @@ def test_groups_are_scored_where_the_scored_classes_hold_them_whole():
     assert [IDD_LITE_7.names[k] if k < 7 else None for k in folded(ids, IDD_LITE_7)] == [
         "far objects", "roadside objects", None, "roadside objects", None
     ]  # fmt: skip
+
+
+def test_what_is_like_no_class_asks_for_equal_chances():
+    scores = torch.randn(1, CLASSES, 1, 1, requires_grad=True)
+    for _ in range(400):
+        (-with_groups(scores.log_softmax(1), GROUPS)[:, UNLIKE]).sum().backward()
+        with torch.no_grad():
+            scores -= scores.grad
+            scores.grad = None
+    torch.testing.assert_close(scores.softmax(1), torch.full_like(scores, 1 / CLASSES), atol=1e-3, rtol=0)
+    assert label_kinds(DSEC_11) == UNLIKE + 1 and label_kinds(CAMVID_11) == len(CAMVID_11)

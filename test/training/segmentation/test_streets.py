@@ -14,8 +14,9 @@ from training.core.command import TrainingError
 from training.segmentation.appearance import Appearance
 from training.segmentation.clips import main
 from training.segmentation.config import SegmentationConfig
-from training.segmentation.partial import FAR, ROADSIDE
+from training.segmentation.partial import FAR, ROADSIDE, UNLIKE
 from training.segmentation.sources import SourceConfig
+from training.segmentation.unlike import SIZE, UnlikePictures
 
 
 def write(path, values):
@@ -143,3 +144,23 @@ def test_clips_look_different_from_one_another():
     assert all(
         0.1 < np.mean([bool(getattr(one, name)) for one in looks]) < 0.4 for name in ("blur", "noise", "quality")
     )
+
+
+def test_pictures_of_no_street_differ_stay_the_same_and_say_so():
+    clips = SourceConfig(kind="unlike", count=20, frames=1, stills=True).open()
+    again = SourceConfig(kind="unlike", count=20, frames=1, stills=True).open()
+    pictures = [clips.still(k, 0).frames[0] for k in range(20)]
+    assert all((again.still(k, 0).frames[0] == pictures[k]).all() for k in range(20))
+    assert len({picture.tobytes() for picture in pictures}) == 20
+    assert (clips.still(3, 0).labels == UNLIKE).all()
+
+
+def test_rooms_come_from_videos(shared_data):
+    rooms = shared_data / "video" / "real_rooms"
+    pictures = UnlikePictures(4, str(rooms))
+    assert pictures.image(0).shape == (256, 340, 3) and pictures.image(1).shape == (*SIZE, 3)
+
+
+def test_a_folder_without_videos_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no \.mp4 in it"):
+        UnlikePictures(4, str(tmp_path))
