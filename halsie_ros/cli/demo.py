@@ -17,6 +17,7 @@ from halsie_ros.demo.actions import actions_as_text, show_actions
 from halsie_ros.demo.live import LiveRun, NodeCommand, run_live
 from halsie_ros.errors import HalsieError, ParameterError
 from halsie_ros.files import refuse_unwritable, write_atomically, write_json
+from halsie_ros.segmentation.familiarity import UNKNOWN_BELOW, warning
 
 OUTPUT = Path("demo")
 DURATION_S = 5.0
@@ -164,6 +165,7 @@ def _summary(recording: Any, stamps: list[int], live: LiveRun, miou: float | Non
     received = int(_diagnostics(live, "image").get("messages", len(stamps)))
     if received < len(stamps):  # best effort: the transport lost them, the node never saw them
         drops["never_received"] = len(stamps) - received
+    known = _diagnostics(live, "segmentation").get("scene_known")
     return {
         "bag": str(recording.path),
         "image_topic": recording.image_topic,
@@ -174,6 +176,7 @@ def _summary(recording: Any, stamps: list[int], live: LiveRun, miou: float | Non
         "drops": drops,
         "miou": miou,
         "model": _diagnostics(live, "segmentation")["model"],
+        "scene_known": float(known) if known is not None else None,
         "frame_ids": live.log["frame_ids"],
         "labels": live.log["label_info"].get("segmentation", {}),
         "exit_codes": live.exit_codes,
@@ -195,6 +198,10 @@ def _as_text(summary: dict[str, Any]) -> str:
         )
     if summary["miou"] is not None:
         lines.append(f"mIoU          {summary['miou']:.3f} against the scene's own labels")
+    if summary["scene_known"] is not None:
+        lines.append(f"scene known   {summary['scene_known']:.2f} of its pixels, at the end")
+        if summary["scene_known"] < UNKNOWN_BELOW:
+            lines.append(f"              {warning(summary['model'], summary['scene_known'])}")
     if "action" in summary:
         lines.append(actions_as_text(summary["action"]))
     lines.append(f"exit codes    {', '.join(f'{name} {code}' for name, code in summary['exit_codes'].items())}")

@@ -13,6 +13,7 @@ import onnxruntime
 from halsie_ros import __version__
 from halsie_ros.classes import CLASS_SETS, ClassSet, remap, shared
 from halsie_ros.errors import ParameterError
+from halsie_ros.evaluation.calibration import Reliability
 from halsie_ros.evaluation.energy import Cost, energy_mj, graph_cost
 from halsie_ros.evaluation.metrics import bootstrap_miou, confusion, scores, scores_of_sums
 from halsie_ros.inference.cards import ModelCard
@@ -115,6 +116,7 @@ class Tally:
     ms: list[float] = field(default_factory=list)
     windows: list[dict[str, Any]] = field(default_factory=list)
     pictures: list[tuple[float, str, np.ndarray | None, np.ndarray, np.ndarray]] = field(default_factory=list)
+    reliability: Reliability = field(default_factory=Reliability)
     _costs: dict[tuple[int, int], tuple[Cost, Cost]] = field(default_factory=dict)
 
     def step(self, result: StepResult, *, t_us: int, ms: float, events: int, frame: bool, window_us: int) -> None:
@@ -154,12 +156,24 @@ class Tally:
         rates = {"events": events / max(steps * step_cost.event_cells, 1), **spikes}
         return frame_cost.macs * frame + step_cost.macs * steps, step_cost.accumulates(rates) * steps
 
-    def score(self, name: str, t_us: int, frame: np.ndarray | None, mask: np.ndarray, label: np.ndarray) -> None:
-        """A mask in the model's classes against a label in the data set's; keeps the worst as pictures."""
+    def score(
+        self,
+        name: str,
+        t_us: int,
+        frame: np.ndarray | None,
+        mask: np.ndarray,
+        label: np.ndarray,
+        confidence: np.ndarray | None = None,
+    ) -> None:
+        """A mask in the model's classes against a label in the data set's, and how sure the model was where that is
+        known; keeps the worst as pictures."""
         found, true = self.common.mask(mask), self.common.label(label)
         classes = len(self.common.classes)
         found = np.where(found < classes, found, 0).astype(np.uint8)
         counts = confusion(found, true, classes)
+        if confidence is not None:
+            known = true < classes
+            self.reliability.add(confidence[known], (found == true)[known])
         sums = np.stack([np.diagonal(counts), counts.sum(1), counts.sum(0)])
         self.records.append(Record(name, t_us, sums, counts))
         quality = scores(counts).miou
@@ -194,6 +208,8 @@ class Tally:
             "miou": figures.miou,
             "miou_interval": bootstrap_miou(sums),
             "accuracy": figures.accuracy,
+            "calibration_error": self.reliability.expected_error(),
+            "sure_share": self.reliability.sure_share(),
             "per_class": {name: _number(value) for name, value in zip(names, figures.iou, strict=True)},
             "frames": len(self.records),
             "ms_per_step": float(np.median(self.ms)) if self.ms else None,
@@ -258,7 +274,8 @@ def summary(result: dict[str, Any]) -> list[str]:
         f"{result['model']} on {result['dataset']} {result['split']}, {result['frames']} labelled frames"
         f"{f' ({left_out} left out: a blackout as long as the sample)' if left_out else ''}, "
         f"inputs {result['inputs']}, degrade {result['degrade']}",
-        f"mIoU {result['miou']:.4f} (95 %: {low:.4f} to {high:.4f})   accuracy {result['accuracy']:.4f}",
+        f"mIoU {result['miou']:.4f} (95 %: {low:.4f} to {high:.4f})   accuracy {result['accuracy']:.4f}"
+        f"{_calibration(result)}",
         "   ".join(f"{name} {'-' if iou is None else f'{iou:.3f}'}" for name, iou in result["per_class"].items()),
     ]
     if result.get("latency_p50_ms") is not None:
@@ -274,3 +291,9 @@ def summary(result: dict[str, Any]) -> list[str]:
             f"{result['energy_mj']:.2f} mJ   spike rate {result['spike_rate']:.3f}"
         )
     return lines
+
+
+def _calibration(result: dict[str, Any]) -> str:
+    """The calibration error as text, nothing where confidence was not seen."""
+    error = result.get("calibration_error")
+    return "" if error is None else f"   calibration error {error:.3f}, {result['sure_share']:.2f} sure"

@@ -36,7 +36,7 @@ def run_sample(
     frames = [None] * len(pictures) if inputs == "events" else pictures
     state: State | None = None
     size = sample.labels.shape[1:]
-    mask = None
+    mask, confidence = None, None
     last_frame = max((k for k, frame in enumerate(frames) if frame is not None), default=-1)
     for k, frame in enumerate(frames):
         if inputs == "hold" and k > last_frame:
@@ -53,10 +53,10 @@ def run_sample(
             frame=frame is not None,
             window_us=stop_us - start_us,
         )
-        state, mask = result.state, result.mask
+        state, mask, confidence = result.state, result.mask, result.confidence
     if mask is None:
         raise ParameterError(f"{sample.name}: a sample without frames cannot be scored")
-    tally.score(sample.name, int(sample.t_us[-1]), pictures[-1], mask, sample.labels[-1])
+    tally.score(sample.name, int(sample.t_us[-1]), pictures[-1], mask, sample.labels[-1], confidence)
 
 
 def evaluate(

@@ -28,6 +28,7 @@ from halsie_ros.nodes.segmentation_output import SegmentationOutput
 from halsie_ros.nodes.topics import DiscoveredSubscription
 from halsie_ros.nodes.worker import Worker
 from halsie_ros.pictures.image_message import ImageConverter, image_size
+from halsie_ros.segmentation.familiarity import SceneWatch, only_sure, warning
 from halsie_ros.segmentation.pipeline import SegmentationPipeline
 from halsie_ros.segmentation.stream import MaskStream
 from halsie_ros.segmentation.synchronizer import Choice, Step, Synchronizer, Timing
@@ -70,6 +71,7 @@ class SegmentationStream:
         self._frame_id = ""
         self._mode = ""
         self._spikes: dict[str, float] = {}
+        self._scene = SceneWatch()
         self._newest_image: np.ndarray | None = None
         self._masks = MaskStream(pipeline, alignment)
         self._synchronizer = Synchronizer(self._timing(), EventRing)
@@ -147,8 +149,10 @@ class SegmentationStream:
         result = self._masks.run(step, image, self._events.size)
         if result is None:
             return
+        if self._scene.see(result.confidence):
+            self._logger.warning(warning(self._card.name, self._scene.known or 0.0))
         self._output.publish(
-            result.mask,
+            only_sure(result.mask, result.confidence, self._settings["least_confidence"]),
             result.confidence,
             self._newest_image if step.use_frame else None,
             stamp_ns=step.stamp_ns,
@@ -208,6 +212,7 @@ class SegmentationStream:
             "masks_per_s": rate,
             "latency_p50_ms": latency[0],
             "latency_p95_ms": latency[1],
+            **({} if self._scene.known is None else {"scene_known": self._scene.known}),
             "dropped_refused_step": self._steps.causes.get("refused_step", 0) + self._worker.failures,
             **{name: counts[name] for name in ("merged_step", "time_jump", "gap")},
             **{name: self._masks.counts[name] for name in ("size_change", "restored_frame")},

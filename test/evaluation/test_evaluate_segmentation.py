@@ -222,3 +222,9 @@ def test_pictures_without_labels_cannot_be_scored(pipeline, idd_lite):
 def test_recordings_of_event_data_sets_are_named_by_their_split(pipeline, tmp_path):
     with pytest.raises(ParameterError, match="dsec names its recordings by --split"):
         evaluate(pipeline, "dsec", tmp_path, "train", drives=("a",))
+
+
+def test_confidence_is_judged_beside_the_masks(pipeline, idd_lite):
+    result, _ = evaluate(pipeline, "idd_lite", idd_lite, "train", folded=True, frames=1)
+    assert 0 <= result["calibration_error"] <= 1 and 0 <= result["sure_share"] <= 1
+    assert "calibration error" in "\n".join(summary(result))
