@@ -123,7 +123,7 @@ class SegmentationStream:
     # The worker thread
 
     def _segment(self, choice: Choice) -> None:
-        image = None
+        started_s, image = time.monotonic(), None
         if choice.frame is not None:
             try:
                 image = self._converter.convert(choice.frame)
@@ -141,9 +141,11 @@ class SegmentationStream:
             self._steps.drop("refused_step")
             self._masks.forget()
             self._logger.error(str(error), throttle_duration_sec=5.0)
-        if self._masks.image_size != size_before:
-            with self._worker.changed:
+        with self._worker.changed:
+            if self._masks.image_size != size_before:
                 self._synchronizer.excuse()
+            elif choice.frame is not None:
+                self._synchronizer.took(time.monotonic() - started_s)
 
     def _publish(self, step: Step, image: np.ndarray | None) -> None:
         result = self._masks.run(step, image, self._events.size)

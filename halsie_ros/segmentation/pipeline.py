@@ -63,16 +63,15 @@ class StepResult:
 
 
 class _Window(NamedTuple):
-    """What one graph step covers, ``(t0_us, t1_us]``; `sees_events`: False for what only fades the state."""
+    """What one graph step covers, ``(t0_us, t1_us]``; events up to `events_from_us` only fade the state."""
 
     t0_us: int
     t1_us: int
-    sees_events: bool = True
+    events_from_us: int
 
     def of(self, events: Events | None) -> Events:
         """The events that it sees."""
-        seen = events is not None and self.sees_events
-        return events.between(self.t0_us, self.t1_us) if events is not None and seen else Events.empty()
+        return Events.empty() if events is None else events.between(self.events_from_us, self.t1_us)
 
 
 class SegmentationPipeline:
@@ -111,6 +110,7 @@ class SegmentationPipeline:
         t1_us: int,
         size: tuple[int, int] | None = None,
         restoration: bool = True,
+        hurried: bool = False,
     ) -> StepResult:
         """Segments the scene at ``t1_us``.
 
@@ -127,6 +127,8 @@ class SegmentationPipeline:
             t1_us: end of the window; later than ``t0_us``.
             size: (H, W) where neither a frame nor a state says it.
             restoration: False gives the frame to the graphs as it is.
+            hurried: True runs a long window as one graph step, which sees the events of its end: masks of a worker that
+                is behind must not cost more than others. On generated streets they are as good.
 
         Raises:
             ParameterError: no size is known, sizes differ, an array has a wrong shape or type, or the window is empty.
@@ -149,14 +151,14 @@ class SegmentationPipeline:
             known = restore(frame, known, t1_us)
             features, weight = graphs.features(known), known.weight
         tensors = state.tensors if state is not None else {}
-        windows = self._windows(t0_us, t1_us)
+        windows = self._windows(t0_us, t1_us, hurried)
         spikes = dict.fromkeys(graphs.neurons, 0.0)
         logits = np.empty(0)
         for window in windows:
             logits, tensors, fired = graphs.step(
                 window.of(events),
                 tensors,
-                t0_us=window.t0_us,
+                t0_us=window.events_from_us,
                 dt_us=window.t1_us - window.t0_us,
                 features=features if window.t1_us == t1_us else None,
             )
@@ -187,16 +189,19 @@ class SegmentationPipeline:
         """Whether the model was trained with that input; a card that names none stands for both."""
         return not self.card.inputs or sense in self.card.inputs
 
-    def _windows(self, t0_us: int, t1_us: int) -> list[_Window]:
+    def _windows(self, t0_us: int, t1_us: int, hurried: bool) -> list[_Window]:
         """The graph steps that a window is run as."""
         longest_us = self.card.bins * self.card.bin_us
         count = step_count(t1_us - t0_us, longest_us)
+        if hurried and count > 1:
+            return [_Window(t0_us, t1_us, t1_us - longest_us)]
         if count > MAX_STEPS:
             start_us = t1_us - MAX_STEPS * longest_us
-            before = _Window(t0_us, start_us, sees_events=step_count(start_us - t0_us, longest_us) == 1)
-            return [before, *self._windows(start_us, t1_us)]
+            short = step_count(start_us - t0_us, longest_us) == 1
+            before = _Window(t0_us, start_us, t0_us if short else start_us)
+            return [before, *self._windows(start_us, t1_us, hurried)]
         edges = [t0_us + (t1_us - t0_us) * index // count for index in range(count + 1)]
-        return [_Window(start_us, end_us) for start_us, end_us in itertools.pairwise(edges)]
+        return [_Window(start_us, end_us, start_us) for start_us, end_us in itertools.pairwise(edges)]
 
 
 def step_count(duration_us: int, longest_us: int) -> int:

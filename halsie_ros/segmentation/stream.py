@@ -73,6 +73,7 @@ class MaskStream:
             t1_us=step.t1_us,
             size=size,
             restoration=1 / COARSEST < scale < COARSEST and not late,
+            hurried=step.hurried,
         )
         self._state = result.state
         if result.frame_weight is not None and result.frame_weight < 1:

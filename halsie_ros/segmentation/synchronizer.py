@@ -9,13 +9,18 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from halsie_ros.errors import ParameterError
 from halsie_ros.events import Events
 from halsie_ros.events.windows import EventRing
 
-BACKLOG = 2  # ready frames that may wait for the worker; one more and only the newest is kept
+BACKLOG = 2  # ready frames that may wait for a worker that keeps up; one more and only the newest is kept
+_PERIODS = 2.0  # a mask should come within so many periods of the camera
+_KEEPS_UP = 0.9  # share of the camera's period up to which a step is short enough for the worker to catch up
+_PATIENCE = 1.25  # periods after the last frame until which the next one is expected
+_REMEMBERED = 9
 _ROOM = 16  # frames held at most, however long the worker takes
 _EXCUSED = 8  # ready frames that may wait after a delay that will not come again
 
@@ -78,6 +83,8 @@ class Step:
         fresh: the state before it is to be forgotten.
         use_frame: False where no frame came for `timeout_ms`.
         use_events: False where no events came for `timeout_ms`.
+        hurried: frames or event steps were dropped before it: its window is longer than others, but there is no time
+            for more than one step.
     """
 
     frame: Any | None
@@ -89,6 +96,7 @@ class Step:
     fresh: bool
     use_frame: bool
     use_events: bool
+    hurried: bool = False
 
 
 class Synchronizer:
@@ -117,6 +125,9 @@ class Synchronizer:
         self._held_since_s: float | None = None
         self._late_events = 0
         self._backlog = BACKLOG
+        self._hurried = False
+        self._periods_s: deque[float] = deque(maxlen=_REMEMBERED)
+        self._steps_s: deque[float] = deque(maxlen=_REMEMBERED)
 
     # What comes in
 
@@ -131,10 +142,12 @@ class Synchronizer:
         epoch = self._epoch("frame", t_us, now_s, back=last is not None and t_us < last)
         if last is not None and 0 < t_us - last < self.timing.timeout_ms * 1000:
             self._period_us = t_us - last
+            self._periods_s.append(self._period_us / 1e6)
         self._last_us["frame"] = t_us
         if len(self._pending) == _ROOM:
             self._pending.popleft()
             self.counts["superseded"] += 1
+            self._hurried = True
         self._pending.append((Choice(frame, stamp_ns, now_s, epoch), t_us))
 
     def push_events(self, events: Events, now_s: float, *, stamp_us: int | None = None) -> None:
@@ -156,7 +169,7 @@ class Synchronizer:
     def choose(self, now_s: float) -> Choice | None:
         """The step that is due now, or None; a frame that is chosen is not chosen again."""
         ready = self._shed(now_s)
-        choice = self._event_step(now_s) if ready < BACKLOG else None
+        choice = self._event_step(now_s) if ready < (BACKLOG if self._keeps_up else 1) else None
         if choice is None and ready:
             choice = self._pending.popleft()[0]
         if choice is not None:
@@ -166,6 +179,8 @@ class Synchronizer:
     def deadline_s(self, now_s: float) -> float | None:
         """When to look again if nothing comes before; None: no need to."""
         times = [choice.received_s + self._wait_s for choice, _ in self._pending]
+        if self._pending:
+            times.append(self._next_frame_s)
         epoch = self._epochs[-1]
         if epoch.watermark_us is not None and self.is_alive("events", now_s):
             if self.is_alive("frame", now_s):
@@ -196,8 +211,18 @@ class Synchronizer:
         events = epoch.ring.cut(t0_us, t1_us) if end_us != t1_us else Events.empty()
         epoch.end_us = t1_us
         use_frame = choice.frame is not None or self.is_alive("frame", now_s)
+        hurried, self._hurried = self._hurried, False
         return Step(
-            choice.frame, choice.stamp_ns, choice.received_s, events, t0_us, t1_us, fresh, use_frame, use_events
+            choice.frame,
+            choice.stamp_ns,
+            choice.received_s,
+            events,
+            t0_us,
+            t1_us,
+            fresh,
+            use_frame,
+            use_events,
+            hurried,
         )
 
     def is_alive(self, stream: str, now_s: float) -> bool:
@@ -220,6 +245,10 @@ class Synchronizer:
     def excuse(self) -> None:
         """Says that the last step was slow for once (a graph was opened for a new size): frames may queue up longer."""
         self._backlog = _EXCUSED
+
+    def took(self, seconds: float) -> None:
+        """Says how long the worker had to do with a frame: from that follows which frames are worth a mask."""
+        self._steps_s.append(seconds)
 
     # How it is decided
 
@@ -264,17 +293,47 @@ class Synchronizer:
             or now_s >= choice.received_s + self._wait_s
         )
 
+    @property
+    def _step_s(self) -> float:
+        """How long a frame takes the worker; 0 where nobody says."""
+        return median(self._steps_s) if self._steps_s else 0.0
+
+    @property
+    def _keeps_up(self) -> bool:
+        """Whether the worker can catch up with the camera after a delay."""
+        return not self._periods_s or self._step_s < _KEEPS_UP * median(self._periods_s)
+
+    @property
+    def _next_frame_s(self) -> float:
+        """Until when the next frame is expected."""
+        return self._arrival_s.get("frame", 0.0) + _PATIENCE * (median(self._periods_s) if self._periods_s else 0.0)
+
     def _shed(self, now_s: float) -> int:
-        """How many frames are ready, after all but the newest of them were dropped if they are too many."""
+        """How many frames are ready, after those were dropped that are too many.
+
+        A worker that keeps up may find `BACKLOG` frames. One that does not takes only frames whose masks come within
+        two periods, and rather waits for the next frame than to be late with this one: it would be late with all that
+        follow.
+        """
         ready = sum(self._ready(choice, t_us, now_s) for choice, t_us in self._pending)
-        if ready <= self._backlog:
-            if ready < BACKLOG:
-                self._backlog = BACKLOG
-            return ready
-        for _ in range(ready - 1):
+        if ready < BACKLOG:
+            self._backlog = BACKLOG
+        if self._keeps_up or self._backlog > BACKLOG:
+            drop = ready - 1 if ready > self._backlog else 0
+        else:
+            latest_s = _PERIODS * median(self._periods_s) - self._step_s  # age at which a mask is still in time
+            drop = 0
+            while drop < ready - 1 and now_s - self._pending[drop][0].received_s > latest_s:
+                drop += 1
+            newest_s = self._pending[ready - 1][0].received_s if ready else now_s
+            if 0 < latest_s < now_s - newest_s and now_s < self._next_frame_s:
+                return 0
+        for _ in range(drop):
             self._pending.popleft()
-        self.counts["superseded"] += ready - 1
-        return 1
+        if drop:
+            self.counts["superseded"] += drop
+            self._backlog, self._hurried = BACKLOG, True
+        return ready - drop
 
     def _event_step(self, now_s: float) -> Choice | None:
         """The step without a frame that is due before the next frame's."""
@@ -306,6 +365,7 @@ class Synchronizer:
                 return None
             if steps > 1:
                 self.counts["merged_step"] += steps - 1
+                self._hurried = True
         return Choice(None, end_us * 1000, self._arrival_s["events"], epoch)
 
     def _is_held(self, end_us: int, now_s: float) -> bool:

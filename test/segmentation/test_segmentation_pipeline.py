@@ -58,6 +58,22 @@ def test_equal_state_and_input_give_equal_bits_and_the_state_is_not_touched(pipe
     assert all(np.array_equal(before[name], first.state.tensors[name]) for name in before)
 
 
+def test_in_a_hurry_a_long_window_is_one_step_that_sees_the_events_of_its_end(pipeline, frame):
+    before = step(pipeline, frame, events=some_events()).state
+    window = {"t0_us": STEP_US, "t1_us": STEP_US + 120_000}
+    calm = pipeline.step(frame, some_events(), before, **window)
+    hurried = pipeline.step(frame, some_events(), before, **window, hurried=True)
+    assert (calm.graph_steps, hurried.graph_steps) == (3, 1)
+    events = some_events()
+    end = events[events.t_us > STEP_US + 70_000]
+    thinned = pipeline.step(frame, end, before, **window, hurried=True, restoration=False)
+    whole = pipeline.step(frame, events, before, **window, hurried=True, restoration=False)
+    assert np.array_equal(thinned.confidence, whole.confidence)
+    short = {"t0_us": STEP_US, "t1_us": STEP_US + 50_000}
+    one, other = (pipeline.step(frame, events, before, **short, hurried=hurry) for hurry in (False, True))
+    assert np.array_equal(one.confidence, other.confidence)
+
+
 def test_state_matters(pipeline, frame):
     first = step(pipeline, frame, events=some_events())
     carried = step(pipeline, None, first.state, some_events(), STEP_US)

@@ -116,6 +116,66 @@ def test_after_an_excused_delay_the_frames_that_queued_up_are_answered_in_turn()
     assert sync.counts == {"superseded": 2}
 
 
+def drive(step_ms, period_ms=33, frames=90, hiccup=None):
+    """A camera and a worker that takes `step_ms` a frame, on a clock of whole milliseconds: the synchroniser and for
+    each mask when it came, its frame's age then, and its step. `hiccup` is (frame, ms): that step takes longer."""
+    sync, masks, free_ms, busy = make(), [], 0, None
+    for now_ms in range(frames * period_ms):
+        now_s = now_ms / 1e3
+        sync.push_events(Events.empty(), now_s, stamp_us=now_ms * MS)
+        if now_ms % period_ms == 0:
+            frame(sync, now_ms, now_s)
+        if busy is not None and now_ms >= free_ms:
+            sync.took((free_ms - busy[0]) / 1e3)
+            masks.append((free_ms, free_ms - busy[1].stamp_ns // 1_000_000, busy[1]))
+            busy = None
+        if busy is None and (made := step(sync, now_s)) is not None:
+            assert made.stamp_ns // 1_000_000 <= now_ms
+            late = hiccup is not None and made.stamp_ns // 1_000_000 == hiccup[0] * period_ms
+            free_ms, busy = now_ms + (hiccup[1] if late else step_ms), (now_ms, made)
+    return sync, masks
+
+
+def test_a_worker_that_keeps_up_gets_every_frame_also_after_one_slow_step():
+    for hiccup in (None, (40, 80)):
+        sync, masks = drive(25, hiccup=hiccup)
+        assert len(masks) >= 88 and not sync.counts["superseded"]
+        assert not any(made.hurried for _, _, made in masks)
+        assert masks[-1][1] <= 26  # caught up
+
+
+@pytest.mark.parametrize("step_ms", [34, 45, 55, 62])
+def test_under_lasting_overload_masks_come_within_two_periods_and_every_loss_is_counted(step_ms):
+    sync, masks = drive(step_ms)
+    settled = [age for at, age, _ in masks if at > 500]
+    assert max(settled) <= 2 * 33 + 2
+    assert len(masks) >= 0.45 * 90  # half of the frames, or nearly all where only a little is lacking
+    numbers = [made.stamp_ns for _, _, made in masks]
+    assert numbers == sorted(set(numbers))
+    assert 90 - len(masks) - 3 <= sync.counts["superseded"] <= 90 - len(masks)
+    assert sum(made.hurried for _, _, made in masks) > 0
+
+
+def test_a_worker_slower_than_two_periods_takes_the_newest_frame_each_time():
+    sync, masks = drive(100)
+    assert len(masks) >= 0.9 * 90 * 33 / 100
+    assert max(age for at, age, _ in masks if at > 500) <= 100 + 33 + 1
+    assert sync.counts["superseded"] >= 50
+
+
+def test_a_frame_that_is_late_is_answered_when_no_next_one_comes():
+    sync, _ = drive(50, frames=30)
+    last_s = 30 * 33 / 1e3
+    frame(sync, 30 * 33, last_s)
+    sync.push_events(Events.empty(), last_s, stamp_us=40 * 33 * MS)
+    while step(sync, last_s + 0.019) is not None:
+        pass
+    frame(sync, 31 * 33, last_s + 0.020)
+    assert step(sync, last_s + 0.040) is None  # 20 + 50 ms would be more than two periods: the next one is better
+    assert sync.deadline_s(last_s + 0.040) <= last_s + 0.020 + 1.26 * 0.033
+    assert step(sync, last_s + 0.070).frame == "frame 1023"
+
+
 def test_two_frames_that_one_packet_completes_are_both_answered():
     sync = make()
     sync.push_events(packet(91, 95), 0.0)
