@@ -23,7 +23,7 @@ from halsie_ros.evaluation.energy import Cost, energy_mj, graph_cost
 
 SHARES = {"all": MODALITIES, "image": ("image",), "motion": ("motion",), "residual": ("residual",)}
 
-NOT_KNOWN, NO_LABEL = -1, -2
+NOT_KNOWN, UNLABELLED = -1, -2
 """Truths of clips that show none of a model's classes, and of clips without a label."""
 
 
@@ -128,7 +128,7 @@ def score(
         for used in MODALITIES:
             result.scores[used].append(pipeline.score(encoded, SHARES[used]))
         result.scores["network"].append(pipeline.score(encoded, experts=False))
-        result.truth.append(to_class[clip.label] if clip.label >= 0 else NO_LABEL)
+        result.truth.append(to_class[clip.label] if clip.label >= 0 else UNLABELLED)
         result.clips.append(clip)
         result.joules.append(meter.joules(encoded))
         result.spikes.append(encoded.spikes)

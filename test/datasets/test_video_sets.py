@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from halsie_ros.datasets.actions.video_sets import open_video_set
+from halsie_ros.datasets.actions.video_sets import NO_LABEL, open_video_set
 from halsie_ros.errors import DatasetError
 
 
@@ -138,3 +138,54 @@ def test_a_csv_of_incomplete_rows_alone_is_refused(tmp_path):
     put(tmp_path / "clips.csv", "path,label\na/2.mp4\n")
     with pytest.raises(DatasetError, match="no row has both"):
         open_video_set("clips", tmp_path)
+
+
+def test_hmdb51s_classes_stand_in_the_order_of_their_names(tmp_path):
+    for name in ("climb_stairs", "climb", "sword_exercise", "sword", "sit", "situp"):
+        put(tmp_path / f"{name}_test_split1.txt", f"{name}.avi 2\n")
+        put(tmp_path / name / f"{name}.avi")
+    found = open_video_set("hmdb51", tmp_path)
+    assert found.classes == ("climb", "climb_stairs", "sit", "situp", "sword", "sword_exercise")
+    assert [found.classes[clip.label] for clip in found.clips] == [clip.path.stem for clip in found.clips]
+
+
+@pytest.mark.parametrize(("asked", "there"), [("val", "validate"), ("validate", "val"), (None, "validate")])
+def test_kinetics_lists_are_val_or_validate(tmp_path, asked, there):
+    put(
+        tmp_path / f"annotations/{there}.csv",
+        "label,youtube_id,time_start,time_end,split\nice skating,abc,5,15,validate\n",
+    )
+    put(tmp_path / there / "abc_000005_000015.mp4")
+    assert [c.label for c in open_video_set("kinetics400", tmp_path, asked).clips] == [0]
+
+
+def test_a_kinetics_list_without_labels_has_the_classes_of_another(tmp_path):
+    put(tmp_path / "train.csv", "label,youtube_id,time_start,time_end,split\nb,x,0,10,train\na,y,0,10,train\n")
+    put(tmp_path / "test.csv", "youtube_id,time_start,time_end,split\nabc,5,15,test\n")
+    put(tmp_path / "test/abc_000005_000015.mp4")
+    found = open_video_set("kinetics400", tmp_path, "test")
+    assert found.classes == ("a", "b") and [c.label for c in found.clips] == [NO_LABEL]
+
+
+def test_test_lists_of_ssv2_and_plain_lists_need_no_labels(tmp_path):
+    put(tmp_path / "labels.json", json.dumps({"Holding something": "0"}))
+    put(tmp_path / "test.json", json.dumps([{"id": "7"}]))
+    put(tmp_path / "videos/7.webm")
+    assert [c.label for c in open_video_set("ssv2", tmp_path, "test").clips] == [NO_LABEL]
+    put(tmp_path / "clips.csv", "path\nvideos/7.webm\n")
+    assert [c.label for c in open_video_set("clips", tmp_path).clips] == [NO_LABEL]
+
+
+def test_lists_of_official_length_are_read_whole(tmp_path):
+    names = [f"Class{number:03d}" for number in range(101)]
+    put(tmp_path / "ucfTrainTestlist/classInd.txt", "".join(f"{i + 1} {name}\n" for i, name in enumerate(names)))
+    rows = [f"{names[i % 101]}/v_{names[i % 101]}_g{8 + i % 18:02d}_c{i:05d}.avi {i % 101 + 1}\n" for i in range(9537)]
+    put(tmp_path / "ucfTrainTestlist/trainlist01.txt", "".join(rows))
+    put(tmp_path / "UCF-101" / rows[4000].split()[0])
+    found = open_video_set("ucf101", tmp_path, "train1")
+    assert (len(found.classes), len(found.clips), len(found.missing)) == (101, 1, 9536)
+    kinetics = [f"class {i % 400:03d},id{i:06d},{i % 50},{i % 50 + 10},train\n" for i in range(246_534)]
+    put(tmp_path / "k/train.csv", "label,youtube_id,time_start,time_end,split\n" + "".join(kinetics))
+    put(tmp_path / "k/train/class 007/id000007_000007_000017.mp4")
+    found = open_video_set("kinetics400", tmp_path / "k", "train")
+    assert (len(found.classes), len(found.clips), len(found.missing)) == (400, 1, 246_533)

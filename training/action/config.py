@@ -10,6 +10,7 @@ from training.action.data import ClipCache, ClipFiles, ClipSource, JoinedClips
 from training.core.command import TrainingError
 from training.core.loop import LoopConfig
 from training.core.recipes import build
+from training.core.shares import check
 from training.networks.action_config import ActionConfig
 
 
@@ -43,7 +44,10 @@ class SourceConfig:
         if (self.cache is None) == (self.dataset is None or self.root is None):
             raise TrainingError(f"a source needs either a cache or a dataset with its root, not {self}")
         if self.cache is None:
+            check(Path(str(self.root)))
             return ClipFiles.open(str(self.dataset), Path(str(self.root)), self.split, self.csv)
+        if self.cache.endswith("/*"):
+            check(data / self.cache.removesuffix("/*"))
         folders = sorted(path.parent for path in data.glob(f"{self.cache}/clips.npz"))
         if not folders:
             raise TrainingError(f"{data / self.cache}: no cache: write it with python -m training.action.cache")

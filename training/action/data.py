@@ -14,7 +14,7 @@ from torch import Tensor
 
 from halsie_ros.action.clip import Segment, read_clip
 from halsie_ros.action.inputs import FORM
-from halsie_ros.datasets.actions.video_sets import open_video_set
+from halsie_ros.datasets.actions.video_sets import NO_LABEL, open_video_set
 from halsie_ros.errors import VideoError
 from training.core.command import TrainingError
 
@@ -127,7 +127,9 @@ class ClipFiles:
             print(
                 f"{dataset}: {len(found.missing)} of the listed clips are missing, e.g. {found.missing[0]}", flush=True
             )
-        clips = found.clips
+        clips = [clip for clip in found.clips if clip.label != NO_LABEL]
+        if not clips:
+            raise TrainingError(f"{dataset}: the list has no labels: nothing to train on")
         return cls([c.path for c in clips], [found.classes[c.label] for c in clips], [c.group for c in clips])
 
     def gops(self, clip: int, count: int, rng: np.random.Generator | None) -> GopArrays:
@@ -402,6 +404,9 @@ def _lose(batch: Batch, rng: torch.Generator, strength: float) -> None:
     """GOPs cut short (as in sparse reading), GOPs lost, modalities lost: one or two, or all but one."""
     steps, size, gops = batch.dt_us.shape
     cut = torch.where(torch.rand(size, generator=rng) < 0.3, torch.randint(2, steps + 1, (size,), generator=rng), steps)
+    sparse = torch.rand(size, generator=rng) < 0.15 * strength  # a long clip, read here and there
+    cut[sparse] = 2
+    batch.age_s[sparse] *= torch.empty(int(sparse.sum()), 1).uniform_(1, 3.5, generator=rng)
     gone = torch.arange(steps).view(-1, 1, 1) >= cut.view(1, -1, 1)
     batch.dt_us[gone.expand_as(batch.dt_us)] = 0
     lost = (torch.rand(size, gops, generator=rng) < 0.06) & (batch.valid.sum(1, keepdim=True) > 3)

@@ -1,6 +1,6 @@
 """Makes training clips for actions and for "none of them", straight into caches: videos are read and thrown away.
 
-    python -m training.action.make_clips JOINTS.npz CACHES/made [--clips 4000] [--seed 0] [--videos CSV] [--shard 0/2]
+    python -m training.action.make_clips JOINTS.npz CACHES/made [--clips 4000] [--seed 0] [--videos CSV]
 
 A clip is one of: a recorded motion of a class, filmed as :mod:`training.action.render` does (still camera) or in a
 scene with a moving camera, clutter and other people (:mod:`training.action.scenes`); a person who walks, turns, falls,
@@ -8,8 +8,8 @@ carries, crouches or stands; a scene without people (camera alone, things that p
 video. Real videos (csv: `path,group`; all of them show none of the classes) also stand behind people who do act, so
 that "is it rendered?" answers nothing. Vectors and residuals come from real encoders of many settings.
 
-Caches are written in parts of `--part` clips, whole or not at all: a run goes on where it was stopped. A clip follows
-from the seed and its number alone.
+Caches are written in parts of `--part` clips, whole or not at all: a run goes on where it was stopped. Processes of
+torchrun or SLURM share the parts (:mod:`training.core.shares`). A clip follows from the seed and its number alone.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ import numpy as np
 
 from halsie_ros.action.clip import read_clip
 from halsie_ros.errors import VideoError
-from training.action.cache import write_cache
+from training.action.cache import FILES, write_cache
 from training.action.data import GopArrays, arrays_of
 from training.action.motions import KINDS, RATE_HZ, Body
 from training.action.render import MHAD_ACTIONS, background, render, retime
 from training.action.scenes import Person, Scene, camera_path, film, room_or_street
 from training.core.command import command, setting_up
+from training.core.shares import add_share_argument, begin, finish, own_share
 
 NONE = "none"
 MIX = {"still": 0.38, "scene": 0.2, "still none": 0.12, "scene none": 0.12, "empty": 0.08, "real": 0.1}
@@ -257,16 +258,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--part", type=int, default=250, help="clips of a part (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--videos", type=Path, help="csv with path,group of real videos that show none of the classes")
-    parser.add_argument("--shard", default="0/1", help="i/n: the i-th of n processes")
+    add_share_argument(parser)
     args = parser.parse_args(arguments)
     with setting_up():
-        shard, shards = (int(part) for part in args.shard.split("/"))
+        first, stride = args.share or own_share()
         material = load_joints(args.joints)
         if args.videos:
             material.videos.extend(load_videos(args.videos))
-        args.out.mkdir(parents=True, exist_ok=True)
-    for part in range(shard, -(-args.clips // args.part), shards):
-        folder = args.out / f"{part:05d}"
+        begin(args.out)
+    parts = [f"{part:05d}" for part in range(-(-args.clips // args.part))]
+    for part in range(first, len(parts), stride):
+        folder = args.out / parts[part]
         if folder.exists():
             continue
         with tempfile.TemporaryDirectory(dir=args.out, prefix=".making_") as making:
@@ -281,6 +283,7 @@ def main(arguments: list[str] | None = None) -> int:
             shutil.copytree(making, folder.with_suffix(".part"))
             folder.with_suffix(".part").rename(folder)
         print(f"{folder}: {len(whole)} clips", flush=True)
+    finish(args.out, [f"{part}/{name}" for part in parts for name in FILES], {}, {"seed": args.seed})
     return 0
 
 

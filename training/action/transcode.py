@@ -1,11 +1,14 @@
 """Turns a data set into the working form.
 
-    python -m training.action.transcode SRC DST [--codec mpeg4|h264] [--jobs 4] [--shard 0/3]
+    python -m training.action.transcode SRC DST [--codec mpeg4|h264] [--jobs 4]
+    torchrun --nnodes 3 --nproc-per-node 8 --rdzv-endpoint HOST:29400 -m training.action.transcode SRC DST
+    srun -N 3 --ntasks-per-node 8 python -m training.action.transcode SRC DST
 
 Every video under SRC becomes DST/<same path>.mp4: 340x256, one I-frame in 12 frames, no B-frames, no sound; lists
 (.txt, .csv, .json) are copied, so that DST is a root of its own. Resumable: what is there is kept, files appear whole
-or not at all. Several machines share the work with --shard i/n. The source is never written to; clips that fail are
-listed and counted.
+or not at all. Processes of torchrun or SLURM, on one machine or many, share the work (or by hand: `--share 0/3`); a
+machine that was lost is made good by running the command again. `manifest.json` in DST says that all is there, and what
+failed; training checks it (:mod:`training.core.shares`). The source is never written to.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,8 @@ from av.error import FFmpegError
 
 from halsie_ros.datasets.actions.video_sets import SUFFIXES
 from halsie_ros.errors import DatasetError
+from training.core.command import command, setting_up
+from training.core.shares import add_share_argument, begin, finish, own_share
 
 ENCODERS = {"mpeg4": "mpeg4", "h264": "libx264"}
 _LISTS = (".txt", ".csv", ".json")
@@ -153,6 +158,7 @@ def run(
     """Transcodes a shard; gives how many were made, were there already, and what failed (one line each)."""
     wanted = list(jobs_of(source, target, shard, shards))
     source, target = source.resolve(), target.resolve()
+    begin(target)
     for path in source.rglob("*"):
         copy = target / path.relative_to(source)
         if path.suffix.lower() in _LISTS and not copy.exists():
@@ -161,19 +167,45 @@ def run(
     todo = [(path, copy) for path, copy in wanted if not copy.exists()]
     failed = []
     with ProcessPoolExecutor(jobs) as pool:
-        futures = {pool.submit(transcode, path, copy, form): path for path, copy in todo}
+        futures = {pool.submit(transcode, path, copy, form): copy for path, copy in todo}
         for done, future in enumerate(as_completed(futures), 1):
+            note = _note(futures[future])
             try:
                 future.result()
+                note.unlink(missing_ok=True)
             except DatasetError as error:
                 failed.append(str(error))
+                note.write_text(str(error), encoding="utf-8")
             if sys.stderr.isatty() or done == len(todo) or done % 100 == 0:
                 print(f"\r{done}/{len(todo)}, {len(failed)} failed", end="", file=sys.stderr, flush=True)
     return len(todo) - len(failed), len(wanted) - len(todo), failed
 
 
+def _note(copy: Path) -> Path:
+    """Where it is said why a copy could not be made, for the other processes."""
+    return copy.with_name(copy.name + ".failed")
+
+
+def finished(source: Path, target: Path, form: Form) -> int:
+    """Writes the manifest where every process is through; gives how many clips are still to come from others."""
+    target = target.resolve()
+    copies = [copy for _, copy in jobs_of(source, target)]
+    failed = {
+        str(copy.relative_to(target)): note.read_text(encoding="utf-8")
+        for copy in copies
+        if (note := _note(copy)).exists()
+    }
+    left = finish(target, [str(copy.relative_to(target)) for copy in copies], failed, {"form": asdict(form)})
+    if not left:
+        for copy in copies:
+            _note(copy).unlink(missing_ok=True)
+    return left
+
+
+@command
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Transcodes this process's share; see the module's text."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path)
     parser.add_argument("target", type=Path)
     parser.add_argument("--codec", choices=ENCODERS, default="mpeg4")
@@ -181,14 +213,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--gop", type=int, default=12)
     parser.add_argument("--quality", type=int, help="qscale (mpeg4, default 4) or crf (h264, default 23)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (%(default)s)")
-    parser.add_argument("--shard", default="0/1", help="i/n: this machine's part (%(default)s)")
+    add_share_argument(parser, "--share", "--shard")
     args = parser.parse_args(arguments)
-    width, height = (int(part) for part in args.size.split("x"))
-    shard, shards = (int(part) for part in args.shard.split("/"))
-    quality = args.quality if args.quality is not None else {"mpeg4": 4, "h264": 23}[args.codec]
-    form = Form(args.codec, width, height, args.gop, quality)
-    made, kept, failed = run(args.source, args.target, form, jobs=args.jobs, shard=shard, shards=shards)
-    print(f"{made} transcoded, {kept} were there, {len(failed)} failed")
+    with setting_up():
+        width, height = (int(part) for part in args.size.split("x"))
+        first, stride = args.share or own_share()
+        quality = args.quality if args.quality is not None else {"mpeg4": 4, "h264": 23}[args.codec]
+        form = Form(args.codec, width, height, args.gop, quality)
+    made, kept, failed = run(args.source, args.target, form, jobs=args.jobs, shard=first, shards=stride)
+    left = finished(args.source, args.target, form)
+    more = f", {left} still to come from other processes" if left else ""
+    print(f"{made} transcoded, {kept} were there, {len(failed)} failed{more}")
     for line in failed:
         print(f"  {line}")
     return 1 if failed else 0

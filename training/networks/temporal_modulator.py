@@ -11,6 +11,7 @@ from snntorch import surrogate
 from torch import Tensor, nn
 
 from halsie_ros.action.inputs import STEP_US
+from training.networks.fused_modulator import LEAST_THRESHOLD, FusedModulator
 from training.networks.neurons import join, split
 
 
@@ -54,6 +55,8 @@ class SpikingTemporalModulator(nn.Module):
         if state is None:
             zero = torch.zeros_like(current[: current.shape[0] // steps])
             state = (zero, zero)
+        if self.kind != "analogue" and self.training and _plain(current, dt_us, *state):
+            return self._fused(current, state, dt_us, steps)
         membrane, firing = state
         shape = (1, -1, 1, 1)
         outputs = []
@@ -65,7 +68,7 @@ class SpikingTemporalModulator(nn.Module):
                 outputs.append(torch.relu(membrane))
                 continue
             membrane = leak * membrane + i * (dt / STEP_US)
-            threshold = (self.threshold.view(shape) + self.rise.abs().view(shape) * firing).clamp_min(0.1)
+            threshold = (self.threshold.view(shape) + self.rise.abs().view(shape) * firing).clamp_min(LEAST_THRESHOLD)
             over = membrane - threshold
             spike = (self._surrogate(over) if self.training else (over > 0).to(over.dtype)) * (dt > 0).to(over.dtype)
             membrane = membrane - (threshold * spike).detach()
@@ -73,3 +76,28 @@ class SpikingTemporalModulator(nn.Module):
             firing = fade * firing + (1 - fade) * spike
             outputs.append(spike)
         return join(outputs), (membrane, firing)
+
+    def _fused(
+        self, current: Tensor, state: tuple[Tensor, Tensor], dt_us: Tensor, steps: int
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The same in one pass; see :mod:`training.networks.fused_modulator`."""
+        rows, channels, *places = current.shape
+        dt = dt_us.view(-1, 1)
+        leak, fade = (torch.exp(-dt * torch.exp(-tau)) for tau in (self.log_tau, self.log_fade_tau))
+        shape = (steps, rows // steps, channels)
+        spikes, membrane, firing = FusedModulator.apply(
+            current.reshape(*shape, -1).contiguous(),
+            *(x.reshape(*shape[1:], -1).contiguous() for x in state),
+            leak.view(shape),
+            fade.view(shape),
+            (dt_us / STEP_US).view(shape[:2]),
+            self.threshold,
+            self.rise.abs(),
+        )
+        after = (rows // steps, channels, *places)
+        return spikes.view(current.shape), (membrane.view(after), firing.view(after))
+
+
+def _plain(*tensors: Tensor) -> bool:
+    """Whether these lie in the CPU's memory as float32."""
+    return all(x.device.type == "cpu" and x.dtype == torch.float32 for x in tensors)

@@ -16,6 +16,7 @@ from pathlib import Path
 from halsie_ros.datasets import registry
 from halsie_ros.files import write_json
 from training.core.command import TrainingError, command, setting_up
+from training.core.shares import add_share_argument, own_share
 from training.segmentation.clip_files import CLIPS, save_new
 from training.segmentation.config import SegmentationConfig
 from training.segmentation.sources import RECORDINGS, ClipSource, SourceConfig
@@ -74,13 +75,6 @@ def pack_recordings(config: SourceConfig, folder: Path, first: int = 0, stride: 
             save_new(folder / f"{index:06d}.npz", sample)
 
 
-def _share(text: str) -> tuple[int, int]:
-    first, _, stride = text.partition("/")
-    if not (first.isdecimal() and stride.isdecimal() and int(first) < int(stride)):
-        raise argparse.ArgumentTypeError(f"{text} is no share: give i/n with i from 0 to n - 1, e.g. 0/4")
-    return int(first), int(stride)
-
-
 @command
 def main(arguments: list[str] | None = None) -> int:
     """The command; see the module's text."""
@@ -89,11 +83,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--part", choices=("train", "validation"), default="train")
     parser.add_argument("--out", type=Path, help="folder; by default the part's `packed`")
     parser.add_argument("--seeds", type=int, default=1, help="versions of every clip, each with its own simulation")
-    parser.add_argument(
-        "--share", type=_share, default=(0, 1), metavar="I/N", help="pack every N-th clip from the I-th (0 …) on"
-    )
+    add_share_argument(parser)
     args = parser.parse_args(arguments)
     with setting_up():
+        share = args.share or own_share()
         config: SourceConfig = getattr(SegmentationConfig.load(args.config), args.part)
     if config.kind == "mix" and args.out:
         parser.error(f"{args.config}: {args.part} is a mix, each part's packed names its folder: leave --out")
@@ -104,11 +97,11 @@ def main(arguments: list[str] | None = None) -> int:
             parser.error(f"{args.config} names no packed folder for {args.part}: give --out")
         claim(folder, part)
         if part.kind in RECORDINGS:
-            pack_recordings(part, folder, *args.share)
+            pack_recordings(part, folder, *share)
         else:
             with setting_up():
                 source = replace(part, packed="").open()
-            pack(source, folder, args.seeds, *args.share)
+            pack(source, folder, args.seeds, *share)
     return 0
 
 

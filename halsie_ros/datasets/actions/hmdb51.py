@@ -25,7 +25,8 @@ def open_set(root: Path, split: str | None = None) -> VideoSet:
     if split not in SPLITS:
         raise DatasetError(f"HMDB-51 has no split {split!r}: choose one of {', '.join(SPLITS)}")
     ending, flag = f"_test_split{split[-1]}.txt", "1" if split.startswith("train") else "2"
-    lists = next((found for f in _LIST_FOLDERS if (found := sorted((root / f).glob(f"*{ending}")))), [])
+    lists = next((found for f in _LIST_FOLDERS if (found := list((root / f).glob(f"*{ending}")))), [])
+    lists.sort(key=lambda path: path.name.removesuffix(ending))  # by class: climb before climb_stairs
     if not lists:
         raise DatasetError(
             f"{root}: no lists *{ending} here or in {', '.join(_LIST_FOLDERS[1:])}: unpack HMDB-51's splits"

@@ -9,17 +9,21 @@ from __future__ import annotations
 import csv as csv_files
 from pathlib import Path
 
-from halsie_ros.datasets.actions.video_sets import Clip, VideoSet, locate
+from halsie_ros.datasets.actions.video_sets import NO_LABEL, Clip, VideoSet, locate
 from halsie_ros.errors import DatasetError
 
 SPLITS = ("train", "val", "validate", "test")
+_ALSO = {"val": "validate", "validate": "val"}
+"""The release calls it validate, most copies val."""
 
 
 def open_set(
     root: Path, split: str | None = None, csv: str | Path | None = None, *, name: str = "kinetics400"
 ) -> VideoSet:
     """Opens a split (default `val`) by its csv: `csv`, or `<split>.csv`, `<name>_<split>.csv` in the root or
-    `annotations/`.
+    `annotations/`; `val` and `validate` are one.
+
+    A list without labels (test) gives clips whose label is -1; its classes are then those of another list.
 
     Raises:
         DatasetError: unknown split, missing or unreadable csv, or no clip there.
@@ -27,33 +31,54 @@ def open_set(
     split = split or "val"
     if split not in SPLITS:
         raise DatasetError(f"{name} has no split {split!r}: choose one of {', '.join(SPLITS)}")
-    names = [f"{folder}{prefix}{split}.csv" for folder in ("", "annotations/") for prefix in ("", f"{name}_")]
-    table = Path(csv) if csv else next((root / n for n in names if (root / n).is_file()), root / names[0])
-    try:
-        with table.open(newline="", encoding="utf-8") as file:
-            rows = list(csv_files.DictReader(file))
-        entries = [
-            (
-                row["label"],
-                f"{row['youtube_id']}_{int(float(row['time_start'])):06d}_{int(float(row['time_end'])):06d}.mp4",
-            )
-            for row in rows
-        ]
-    except (OSError, KeyError, ValueError, TypeError, UnicodeDecodeError) as error:
-        raise DatasetError(
-            f"{table}: not a Kinetics list ({error}): it needs label,youtube_id,time_start,time_end,split"
-        ) from error
-    classes = tuple(sorted({label for label, _ in entries}))
+    table = Path(csv) if csv else _table(root, name, split) or root / f"{split}.csv"
+    entries = _read(table)
+    if all(label is None for label, _ in entries):
+        others = (_table(root, name, other) for other in SPLITS if other != split)
+        labels = {label for other in others if other for label, _ in _read(other)}
+    else:
+        labels = {label for label, _ in entries}
+    classes = tuple(sorted(label for label in labels if label))
     index = {label: i for i, label in enumerate(classes)}
-    bases = [folder for folder in (root / split, root) if folder.is_dir()]
+    names = (split, _ALSO.get(split, split))
+    bases = [folder for folder in (*(root / one for one in dict.fromkeys(names)), root) if folder.is_dir()]
     clips, missing = [], []
     for label, file_name in entries:
-        places = [place / file_name for base in bases for place in (base / label, base / label.replace(" ", "_"), base)]
+        folders = () if label is None else (label, label.replace(" ", "_"))
+        places = [place / file_name for base in bases for place in (*(base / f for f in folders), base)]
         path = next((found for place in places if (found := locate(place))), None)
         if path is None:
             missing.append(file_name)
         else:
-            clips.append(Clip(path, index[label], "", file_name))
+            clips.append(Clip(path, NO_LABEL if label is None else index[label], "", file_name))
     return VideoSet(
         name, classes, tuple(clips), tuple(missing), "same", "CC BY 4.0 annotations; third-party video, research"
     )
+
+
+def _table(root: Path, name: str, split: str) -> Path | None:
+    """The list of a split, under any of its usual names."""
+    for one in dict.fromkeys((split, _ALSO.get(split, split))):
+        for folder in ("", "annotations/"):
+            for prefix in ("", f"{name}_"):
+                if (path := root / f"{folder}{prefix}{one}.csv").is_file():
+                    return path
+    return None
+
+
+def _read(table: Path) -> list[tuple[str | None, str]]:
+    """Label (None without a label column) and file name of each row."""
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = list(csv_files.DictReader(file))
+        return [
+            (
+                row.get("label") or None,
+                f"{row['youtube_id']}_{int(float(row['time_start'])):06d}_{int(float(row['time_end'])):06d}.mp4",
+            )
+            for row in rows
+        ]
+    except (OSError, KeyError, ValueError, TypeError, UnicodeDecodeError, csv_files.Error) as error:
+        raise DatasetError(
+            f"{table}: not a Kinetics list ({error}): it needs [label,]youtube_id,time_start,time_end,split"
+        ) from error

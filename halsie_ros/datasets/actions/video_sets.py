@@ -21,13 +21,16 @@ VIDEO_SETS = {
 SUFFIXES = (".mp4", ".avi", ".webm", ".mkv", ".m4v")
 
 
+NO_LABEL = -1
+
+
 @dataclass(frozen=True)
 class Clip:
     """One labelled clip.
 
     Attributes:
         path: of the file, which exists.
-        label: class id.
+        label: class id; `NO_LABEL` where the list says none.
         group: what must not be shared between training and validation (subject, source, UCF's group); "" where unknown.
         name: path within the data set as its lists give it.
     """

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from halsie_ros.errors import DatasetError
-from training.action.transcode import Form, jobs_of, main, run, transcode
+from training.action.transcode import Form, finished, jobs_of, main, run, transcode
 
 
 def write_video(path, frames=30):
@@ -43,7 +43,9 @@ def test_a_run_is_resumed_lists_come_along_and_failures_are_listed(tmp_path):
     first = (tmp_path / "dst/a/1.mp4").stat().st_mtime_ns
     assert run(tmp_path / "src", tmp_path / "dst", Form())[:2] == (0, 2)
     assert (tmp_path / "dst/a/1.mp4").stat().st_mtime_ns == first
-    assert sorted(p.name for p in (tmp_path / "dst").rglob("*") if p.is_file()) == ["1.mp4", "2.mp4", "list.txt"]
+    assert finished(tmp_path / "src", tmp_path / "dst", Form()) == 0
+    names = sorted(p.name for p in (tmp_path / "dst").rglob("*") if p.is_file())
+    assert names == ["1.mp4", "2.mp4", "list.txt", "manifest.json"]
 
 
 def test_shards_share_the_work_without_overlap(tmp_path):
