@@ -30,7 +30,7 @@ class FusedModulator(torch.autograd.Function):
         ctx: Any, current: Tensor, membrane: Tensor, firing: Tensor, leak: Tensor, fade: Tensor, drive: Tensor,
         threshold: Tensor, rise: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-        given = [x.detach().numpy() for x in (current, membrane, firing, leak, fade, drive, threshold, rise)]
+        given: Any = [x.detach().numpy() for x in (current, membrane, firing, leak, fade, drive, threshold, rise)]
         spikes, over, before = (np.empty_like(given[0]) for _ in range(3))
         recent = np.empty_like(given[0])
         after, fired = np.empty_like(given[1]), np.empty_like(given[2])
