@@ -30,11 +30,12 @@ class FusedModulator(torch.autograd.Function):
         ctx: Any, current: Tensor, membrane: Tensor, firing: Tensor, leak: Tensor, fade: Tensor, drive: Tensor,
         threshold: Tensor, rise: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-        given: Any = [x.detach().numpy() for x in (current, membrane, firing, leak, fade, drive, threshold, rise)]
+        given = [x.detach().numpy() for x in (current, membrane, firing, leak, fade, drive, threshold, rise)]
         spikes, over, before = (np.empty_like(given[0]) for _ in range(3))
         recent = np.empty_like(given[0])
         after, fired = np.empty_like(given[1]), np.empty_like(given[2])
-        _forward(*given, spikes, over, before, recent, after, fired)
+        all_of_it = [*given, spikes, over, before, recent, after, fired]
+        _forward(*all_of_it)
         ctx.save_for_backward(leak, fade, drive, threshold, rise)
         ctx.kept = spikes, over, before, recent
         return torch.from_numpy(spikes), torch.from_numpy(after), torch.from_numpy(fired)
