@@ -39,6 +39,14 @@ PARAMETERS = (
     Parameter("restoration", True, "Restore noisy and blurred frames by events first.", read_only=True),
     Parameter("undistort", False, "Take the event lens out before the homography (event_camera_info).", read_only=True),
     Parameter("output_reliability", "reliable", "Of the output topics.", choices=qos.RELIABILITIES, read_only=True),
+    Parameter(
+        "work_height",
+        0,
+        "Rows to which larger images are shrunk for the model; masks keep the image's size; 0: none.",
+        low=0,
+        high=4320,
+        read_only=True,
+    ),
     Parameter("least_confidence", 0.0, "Pixels of the mask below it become 255, unknown; 0: none.", low=0.0, high=1.0),
     Parameter("overlay_alpha", 0.5, "Opacity of the classes in segmentation/overlay.", low=0.0, high=1.0),
 )

@@ -73,7 +73,7 @@ class SegmentationStream:
         self._spikes: dict[str, float] = {}
         self._scene = SceneWatch()
         self._newest_image: np.ndarray | None = None
-        self._masks = MaskStream(pipeline, alignment)
+        self._masks = MaskStream(pipeline, alignment, settings["work_height"])
         self._synchronizer = Synchronizer(self._timing(), EventRing)
         self._worker = Worker(self._synchronizer.choose, self._synchronizer.deadline_s, self._segment, self._logger)
         self._images = DiscoveredSubscription(

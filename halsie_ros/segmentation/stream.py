@@ -14,6 +14,7 @@ from halsie_ros.events import Events
 from halsie_ros.geometry.alignment import Alignment
 from halsie_ros.segmentation.pipeline import SegmentationPipeline, State, StepResult
 from halsie_ros.segmentation.synchronizer import Step
+from halsie_ros.segmentation.work_size import enlarged, shrunk_events, shrunk_frame, work_size
 
 COARSEST = 1.3
 """Image pixels per event pixel, or the other way round, up to which events can restore frames pixel by pixel."""
@@ -25,6 +26,7 @@ class MaskStream:
     Args:
         pipeline: the model.
         alignment: how events get into the image frame; its calibrations may be set at any time.
+        work_height: rows to which larger images are shrunk before, see `work_size`; 0 for none.
 
     Attributes:
         problem: why events cannot be used, in one line; empty when they can.
@@ -33,8 +35,9 @@ class MaskStream:
         image_size: (height, width) of the newest image, None before the first.
     """
 
-    def __init__(self, pipeline: SegmentationPipeline, alignment: Alignment) -> None:
+    def __init__(self, pipeline: SegmentationPipeline, alignment: Alignment, work_height: int = 0) -> None:
         self.pipeline = pipeline
+        self.work_height = work_height
         self.alignment = alignment
         self.problem = ""
         self.counts: Counter[str] = Counter()
@@ -64,21 +67,26 @@ class MaskStream:
         events, scale = self._registered(step, size, sensor_size)
         if image is None and events is None:
             return None
+        work = work_size(size, self.work_height)
+        if work != size:
+            scale *= work[0] / size[0]
+            image = None if image is None else shrunk_frame(image, work)
+            events = None if events is None else shrunk_events(events, size, work)
         late = step.stamp_ns // 1000 < step.t1_us  # the frame shows the past: no event led to it from the last one
         result = self.pipeline.step(
             image if step.use_frame else None,
             events,
-            self._state_before(step, size),
+            self._state_before(step, work),
             t0_us=step.t0_us,
             t1_us=step.t1_us,
-            size=size,
+            size=work,
             restoration=1 / COARSEST < scale < COARSEST and not late,
             hurried=step.hurried,
         )
         self._state = result.state
         if result.frame_weight is not None and result.frame_weight < 1:
             self.counts["restored_frame"] += 1
-        return result
+        return result if work == size else enlarged(result, size)
 
     def forget(self) -> None:
         """Starts anew with the next step."""

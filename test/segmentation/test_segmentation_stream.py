@@ -7,7 +7,7 @@ import pytest
 
 from halsie_ros.events import Events
 from halsie_ros.geometry.alignment import Alignment
-from halsie_ros.segmentation.pipeline import State
+from halsie_ros.segmentation.pipeline import State, StepResult
 from halsie_ros.segmentation.stream import MaskStream
 from halsie_ros.segmentation.synchronizer import Step
 
@@ -98,3 +98,20 @@ def test_a_late_frame_is_not_restored_by_events_after_it():
     masks.run(step(), IMAGE, (8, 8))
     masks.run(step(stamp_ns=40_000_000), IMAGE, (8, 8))
     assert [one.restoration for one in asked] == [True, False]
+
+
+def test_large_images_are_segmented_at_the_work_height_and_masks_keep_their_size():
+    class Small(Pipeline):
+        def step(self, frame, events, state, **options):
+            super().step(frame, events, state, **options)
+            mask = np.arange(16, dtype=np.uint8).reshape(4, 4)
+            return StepResult(mask, mask, State(options["size"], {"one": None}))
+
+    masks = MaskStream(Small(), Alignment("identity"), work_height=4)
+    result = masks.run(step(), IMAGE, (8, 8))
+    again = masks.run(step(), IMAGE, (8, 8))
+    first, second = masks.pipeline.asked
+    assert first.frame.shape == (4, 4, 3) and first.size == (4, 4) and first.events.x.tolist() == [0, 3]
+    assert result.mask.shape == again.confidence.shape == (8, 8) and result.mask[7, 7] == 15
+    assert second.state.size == (4, 4) and masks.image_size == (8, 8) and not masks.counts["size_change"]
+    assert not first.restoration  # an image pixel holds the events of four
