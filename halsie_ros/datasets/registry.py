@@ -59,6 +59,9 @@ DATASETS: dict[str, DataSet] = {
         "stills.cityscapes", "train, val; --drives by city_sequence", "Cityscapes: non-commercial research",
         recordings=False,
     ),
+    "own": DataSet(
+        "stills.own", "all; --drives by recording", "your own", recordings=False,
+    ),
     "dsec": DataSet(
         "recordings.dsec", "train, test, a sequence, or SPLIT-SEQUENCE", "CC BY-SA 4.0 (DSEC)",
         bag="one DSEC sequence (h5 events, png frames, labels where they are)",

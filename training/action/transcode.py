@@ -147,9 +147,8 @@ def _upright(frame: av.VideoFrame, form: Form) -> av.VideoFrame:
         return frame.reformat(form.width, form.height, "yuv420p", interpolation="AREA", threads=1)
     width, height = (form.height, form.width) if turns % 2 else (form.width, form.height)
     lying = frame.reformat(width, height, "rgb24", interpolation="AREA", threads=1).to_ndarray()
-    return av.VideoFrame.from_ndarray(np.ascontiguousarray(np.rot90(lying, turns)), format="rgb24").reformat(
-        format="yuv420p"
-    )
+    upright = np.ascontiguousarray(np.rot90(lying, turns), np.uint8)
+    return av.VideoFrame.from_ndarray(upright, format="rgb24").reformat(format="yuv420p")
 
 
 def run(

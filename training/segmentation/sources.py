@@ -12,6 +12,8 @@ import numpy as np
 from halsie_ros.datasets.recordings import camvid
 from halsie_ros.datasets.registry import DATASETS, LABELLED
 from halsie_ros.datasets.samples import Sample
+from halsie_ros.datasets.stills import own
+from halsie_ros.datasets.stills.pictures import Pictures
 from training.core.command import TrainingError
 from training.segmentation.clip_files import PackedClips, still
 from training.segmentation.scenes import SceneClips
@@ -39,7 +41,7 @@ class SourceConfig:
     Attributes:
         kind: "camvid", "scene", "dsec", "mvsec" or "ddd17"; "streets": pictures of real streets in DSEC's classes and
             groups of them (`partial`), of the data set that `dataset` names; "unlike": pictures of no street, drawn or,
-            with a `root`, of videos (`unlike`); or "mix" of several `parts`.
+            with a `root`, of videos (`unlike`); "own": a folder of `datasets.stills.own`; or "mix" of several `parts`.
         root: folder of the data set; scenes have none.
         split: of the data set; for scenes "train" or "validation", which are different streets.
         frames: frames per clip.
@@ -48,7 +50,7 @@ class SourceConfig:
         packed: folder of packed clips to read instead, "" for none.
         stills: single pictures without any past: quick to make, for a first stage of training on frames alone.
         dataset: of streets: "camvid", "idd" or "cityscapes".
-        leave_out: drives of streets to leave out, see `streets.street_pictures`.
+        leave_out: drives of streets (recordings of own pictures) to leave out, see `streets.street_pictures`.
         only: drives of streets to take.
         times: how often each clip of a part occurs in a pass over a mix.
         height: rows to which Cityscapes' pictures are shrunk; 0 for none.
@@ -91,7 +93,7 @@ class SourceConfig:
             raise TrainingError(f"source frames {self.frames}, count {self.count}: give at least 1 and 0")
         if self.stills and self.frames != 1:
             raise TrainingError(f"source frames {self.frames} of stills: give 1")
-        if self.stills and self.kind not in ("camvid", "streets", "unlike") and not self.packed:
+        if self.stills and self.kind not in ("camvid", "streets", "unlike", "own") and not self.packed:
             raise TrainingError(f"source kind {self.kind} has no stills: pack clips and give packed, or use camvid")
 
     def open(self) -> ClipSource:
@@ -173,6 +175,13 @@ def _unlike(config: SourceConfig) -> ClipSource:
     return StreetClips(UnlikePictures(config.count or 60, config.root), config.frames, config.stills)
 
 
+def _own(config: SourceConfig) -> ClipSource:
+    pictures: Pictures = own.load(config.root)
+    pictures = pictures.without(*config.leave_out) if config.leave_out else pictures
+    pictures = pictures.only(*config.only) if config.only else pictures
+    return StreetClips(pictures, config.frames, config.stills, config.count)
+
+
 def _streets(config: SourceConfig) -> ClipSource:
     root, split = Path(config.root), config.split
     pictures = street_pictures(config.dataset, root, split, config.labels, config.leave_out, config.only, config.height)
@@ -184,6 +193,7 @@ SOURCES: dict[str, Callable[[SourceConfig], ClipSource]] = {
     "mix": MixedClips,
     "streets": _streets,
     "unlike": _unlike,
+    "own": _own,
     "camvid": CamVidClips,
     "scene": _scene,
 }
