@@ -10,21 +10,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from halsie_ros.cli.arguments import add_json_argument
 from halsie_ros.demo.actions import actions_as_text, show_actions
-from halsie_ros.demo.live import LiveRun, NodeCommand, run_live
+from halsie_ros.demo.live import NodeCommand, run_live
+from halsie_ros.demo.masks import masks_as_text, show_masks
 from halsie_ros.errors import HalsieError, ParameterError
 from halsie_ros.files import refuse_unwritable, write_atomically, write_json
-from halsie_ros.segmentation.familiarity import UNKNOWN_BELOW, warning
 
 OUTPUT = Path("demo")
 DURATION_S = 5.0
 LIGHTS = ("day", "dusk", "night")
-SHEET_ROWS = 5
-MOST_ANIMATED = 60
-EVENT_WINDOW_US = 33_000
 _PICTURES = (".png", ".gif")
 
 
@@ -59,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     _say(f"replaying {bag} over DDS into the real nodes, {names} ({len(stamps)} frames) …")
     live = run_live(bag, nodes, wait_for=topics)
     OUTPUT.mkdir(exist_ok=True)
-    summary = _show(recording, stamps, live)
+    summary = show_masks(recording, stamps, live, OUTPUT)
     if recording.packets_topic is not None:
         summary["action"] = show_actions(recording, live, OUTPUT / "actions.png")
     write_atomically(OUTPUT / "summary.txt", (_as_text(summary) + "\n").encode())
@@ -108,100 +103,8 @@ def _build_street(seed: int) -> Path:
     return bag
 
 
-def _show(recording: Any, stamps: list[int], live: LiveRun) -> dict[str, Any]:
-    """Scores what came and draws it; returns the summary."""
-    from halsie_ros.demo.pictures import Shot, animation, contact_sheet
-    from halsie_ros.evaluation.metrics import confusion, scores
-    from halsie_ros.inference.cards import ModelCard, find_model
-    from halsie_ros.segmentation.overlay import draw_events
-
-    card = ModelCard.load(find_model(_diagnostics(live, "segmentation")["model"]))
-    classes = len(card.classes)
-    counts = np.zeros((classes, classes), np.int64)
-    truth = dict(recording.truth())
-    scored = 0
-    for stamp, mask in live.masks.items():
-        if stamp in truth and truth[stamp].shape == mask.shape:
-            counts += confusion(mask, truth[stamp], classes)
-            scored += 1
-    step = max(1, -(-len(stamps) // MOST_ANIMATED))
-    chosen = set(stamps[::step])
-    windows = recording.windows([stamp // 1000 for stamp in sorted(chosen)], EVENT_WINDOW_US)
-    shots = []
-    size = _event_size(live)
-    for stamp, frame in recording.frames():
-        if stamp not in chosen:
-            continue
-        chosen.discard(stamp)
-        drawn = draw_events(next(windows), *(size or frame.shape[:2]))
-        latency = live.latency_ms.get(stamp)
-        note = "no mask" if latency is None else f"mask after {latency:.0f} ms"
-        shots.append(Shot((stamp - stamps[0]) / 1e9, frame, drawn, live.masks.get(stamp), truth.get(stamp), note))
-    rows = [shots[index] for index in np.unique(np.linspace(0, len(shots) - 1, SHEET_ROWS + 1).round().astype(int))[1:]]
-    contact_sheet(rows or shots, card, f"halsie_ros: {recording.path.name}, model {card.name}", OUTPUT / "sheet.png")
-    period_ms = (stamps[-1] - stamps[0]) / 1e6 / max(len(stamps) - 1, 1)
-    animation(shots, card, OUTPUT / "animation.gif", max(20, round(step * period_ms)))
-    return _summary(recording, stamps, live, float(scores(counts).miou) if scored else None)
-
-
-def _event_size(live: LiveRun) -> tuple[int, int] | None:
-    """Rows and columns of the event sensor, from the node's diagnostics."""
-    values: dict[str, Any] = _diagnostics(live, "events")
-    height, width = int(values.get("height", 0)), int(values.get("width", 0))
-    return (height, width) if height and width else None
-
-
-def _diagnostics(live: LiveRun, part: str) -> dict[str, Any]:
-    """The values of a node's last status whose name ends with `part`; empty where none came."""
-    found = (status["values"] for name, status in live.log["diagnostics"].items() if name.endswith(part))
-    return next(found, {})
-
-
-def _summary(recording: Any, stamps: list[int], live: LiveRun, miou: float | None) -> dict[str, Any]:
-    answered = [stamp for stamp in set(stamps) if stamp in live.masks]
-    latencies = [live.latency_ms[stamp] for stamp in answered if stamp in live.latency_ms]
-    p50, p95 = np.percentile(latencies, [50, 95]).tolist() if latencies else (None, None)
-    drops = live.drops()
-    received = int(_diagnostics(live, "image").get("messages", len(stamps)))
-    if received < len(stamps):  # best effort: the transport lost them, the node never saw them
-        drops["never_received"] = len(stamps) - received
-    known = _diagnostics(live, "segmentation").get("scene_known")
-    return {
-        "bag": str(recording.path),
-        "image_topic": recording.image_topic,
-        "events_topic": recording.events_topic,
-        "frames_in": len(stamps),
-        "masks_out": len(answered),
-        "latency_ms": {"p50": p50, "p95": p95},
-        "drops": drops,
-        "miou": miou,
-        "model": _diagnostics(live, "segmentation")["model"],
-        "scene_known": float(known) if known is not None else None,
-        "frame_ids": live.log["frame_ids"],
-        "labels": live.log["label_info"].get("segmentation", {}),
-        "exit_codes": live.exit_codes,
-    }
-
-
 def _as_text(summary: dict[str, Any]) -> str:
-    latency = summary["latency_ms"]
-    lines = [
-        f"bag           {summary['bag']} ({summary['image_topic']}, {summary['events_topic']})",
-        f"model         {summary['model']}",
-        f"frames in     {summary['frames_in']}",
-        f"masks out     {summary['masks_out']}",
-        f"drops         {', '.join(f'{n} {cause}' for cause, n in summary['drops'].items()) or 'none'}",
-    ]
-    if latency["p50"] is not None:
-        lines.append(
-            f"latency       p50 {latency['p50']:.1f} ms, p95 {latency['p95']:.1f} ms (frame sent to mask received)"
-        )
-    if summary["miou"] is not None:
-        lines.append(f"mIoU          {summary['miou']:.3f} against the scene's own labels")
-    if summary["scene_known"] is not None:
-        lines.append(f"scene known   {summary['scene_known']:.2f} of its pixels, at the end")
-        if summary["scene_known"] < UNKNOWN_BELOW:
-            lines.append(f"              {warning(summary['model'], summary['scene_known'])}")
+    lines = masks_as_text(summary)
     if "action" in summary:
         lines.append(actions_as_text(summary["action"]))
     lines.append(f"exit codes    {', '.join(f'{name} {code}' for name, code in summary['exit_codes'].items())}")

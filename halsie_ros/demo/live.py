@@ -29,14 +29,16 @@ class LiveRun:
 
     Attributes:
         masks: stamp in ns -> mask ``(H, W) uint8``.
-        latency_ms: stamp in ns -> time from the sending of the frame to the arrival of its mask, in ms.
+        arrived_ns: stamp in ns -> steady time at which the mask came.
+        sent_ns: stamp in ns -> steady time at which the replay sent a frame.
         confidence: stamp in ns -> mean confidence, 0 to 1.
         log: label_info, classifications and diagnostics as the recorder kept them.
         exit_codes: node name -> exit code.
     """
 
     masks: dict[int, np.ndarray] = field(default_factory=dict)
-    latency_ms: dict[int, float] = field(default_factory=dict)
+    arrived_ns: dict[int, int] = field(default_factory=dict)
+    sent_ns: dict[int, int] = field(default_factory=dict)
     confidence: dict[int, float] = field(default_factory=dict)
     log: dict[str, Any] = field(default_factory=dict)
     exit_codes: dict[str, int] = field(default_factory=dict)
@@ -166,12 +168,11 @@ def _stop(process: subprocess.Popen[bytes]) -> int:
 
 def _read(output: Path, sent: Path, exit_codes: dict[str, int]) -> LiveRun:
     run = LiveRun(exit_codes=exit_codes)
-    sent_ns = {int(stamp): value for stamp, value in json.loads(sent.read_text()).items()}
+    run.sent_ns = {int(stamp): value for stamp, value in json.loads(sent.read_text()).items()}
     with np.load(output) as file:
         run.log = json.loads(str(file["log"]))
         for stamp, arrived_ns, confidence in zip(file["stamps_ns"], file["arrived_ns"], file["confidence"]):
             run.masks[int(stamp)] = file[f"mask_{stamp}"]
+            run.arrived_ns[int(stamp)] = int(arrived_ns)
             run.confidence[int(stamp)] = float(confidence)
-            if int(stamp) in sent_ns:
-                run.latency_ms[int(stamp)] = (int(arrived_ns) - sent_ns[int(stamp)]) / 1e6
     return run

@@ -1,11 +1,13 @@
 """Segmentation as it arrives from a running graph: what was lost, how late masks came, and how good they are.
 
-No ROS here: the node `evaluate` hands over arrays, stamps and steady times.
+No ROS here: the node `evaluate` hands over arrays, stamps and steady times as they come, `halsie demo` those that were
+recorded.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -46,6 +48,28 @@ class LiveScore:
     def tally(self) -> Tally:
         """The scored frames, with the worst as pictures."""
         return self._tally
+
+    @property
+    def answered(self) -> list[int]:
+        """Stamps of the pictures that got a mask, ns, in their order of arrival."""
+        return [stamp for stamp in self._seen_ns if stamp in self._answered_ns]
+
+    @property
+    def losses(self) -> dict[str, int]:
+        """What the node says it lost or bent: "part: name" of its diagnostics to the count, where there is any."""
+        return {name: count for name, count in sorted(self._losses.items()) if count}
+
+    def latency_ms(self, sent_ns: dict[int, int] | None = None) -> dict[int, float]:
+        """Time from the sending of each answered picture to the arrival of its mask, by stamp.
+
+        Args:
+            sent_ns: steady time at which each picture was sent, by stamp, where the sender kept it; else latency
+                counts from the picture's arrival here, which a busy machine makes too short; a picture that was
+                taken up only after its mask has none.
+        """
+        began = {**self._seen_ns, **(sent_ns or {})}
+        late_ns = {stamp: self._answered_ns[stamp] - began[stamp] for stamp in self.answered}
+        return {stamp: ns * 1e-6 for stamp, ns in late_ns.items() if ns > 0}
 
     def image(self, stamp_ns: int, now_ns: int, pixels: np.ndarray) -> None:
         """A camera picture arrived at the steady time `now_ns`."""
@@ -103,39 +127,36 @@ class LiveScore:
 
         Args:
             about: what was evaluated.
-            sent_ns: steady time at which each picture was sent, by stamp, where the sender kept it; else latency
-                counts from the picture's arrival here, which a busy machine makes too short; a picture that was
-                taken up only after its mask has none.
+            sent_ns: see `latency_ms`.
 
         Raises:
             ParameterError: nothing was scored.
         """
-        answered = [stamp for stamp in self._seen_ns if stamp in self._answered_ns]
         if not self._tally.records:
             raise ParameterError(
                 f"{len(self._seen_ns)} images, {len(self._answered_ns)} masks, {self._pairing.labels} labels arrived, "
                 "but no mask and label of one stamp: are the topics remapped and the bag labelled?"
             )
-        began = {**self._seen_ns, **(sent_ns or {})}
-        latency = [
-            {"t_us": stamp // 1000, "ms": (self._answered_ns[stamp] - began[stamp]) * 1e-6}
-            for stamp in answered
-            if self._answered_ns[stamp] > began[stamp]
-        ]
-        times = [entry["ms"] for entry in latency]
-        losses = {name: count for name, count in sorted(self._losses.items()) if count}
-        unanswered = len(self._seen_ns) - len(answered)
+        latency = [{"t_us": stamp // 1000, "ms": ms} for stamp, ms in self.latency_ms(sent_ns).items()]
+        p50_ms, p95_ms = percentiles([entry["ms"] for entry in latency])
+        unanswered = len(self._seen_ns) - len(self.answered)
         result = self._tally.result(about)
         by_time = {entry["t_us"]: entry["ms"] for entry in latency}
         return result | {
             "steps": [step | {"ms": by_time.get(step["t_us"], step["ms"])} for step in result["steps"]],
             "ms_per_step": None,
             "images": len(self._seen_ns),
-            "answered": len(answered) / len(self._seen_ns) if self._seen_ns else None,
+            "answered": len(self.answered) / len(self._seen_ns) if self._seen_ns else None,
             "labels_without_mask": self._pairing.labels - self._pairing.paired,
-            "latency_p50_ms": float(np.percentile(times, 50)) if times else None,
-            "latency_p95_ms": float(np.percentile(times, 95)) if times else None,
+            "latency_p50_ms": p50_ms,
+            "latency_p95_ms": p95_ms,
             "latency_ms": latency,
             "latency_from": "sender" if sent_ns and sent_ns.keys() >= self._seen_ns.keys() else "arrival",
-            "drops": losses | ({"pictures without a mask": unanswered} if unanswered else {}),
+            "drops": self.losses | ({"pictures without a mask": unanswered} if unanswered else {}),
         }
+
+
+def percentiles(times_ms: Iterable[float]) -> tuple[float | None, float | None]:
+    """Median and 95th percentile; None where there is nothing."""
+    times = list(times_ms)
+    return (float(np.percentile(times, 50)), float(np.percentile(times, 95))) if times else (None, None)

@@ -193,7 +193,7 @@ class Tally:
         """
         if not self.records:
             raise ParameterError("no labelled frame was met: nothing to score; check split, labels and time range")
-        counts = np.sum([record.confusion for record in self.records], axis=0)
+        counts = self._confusion()
         sums = np.stack([record.sums for record in self.records])
         figures = scores(counts)
         names = self.common.classes.names
@@ -240,6 +240,15 @@ class Tally:
             ],
             "environment": environment(),
         }
+
+    @property
+    def miou(self) -> float | None:
+        """Of all scored frames together; None before the first."""
+        return scores(self._confusion()).miou if self.records else None
+
+    def _confusion(self) -> np.ndarray:
+        """(C, C) int64 [label, mask] of all scored frames."""
+        return np.sum([record.confusion for record in self.records], axis=0)
 
     def _mean(self, key: str) -> float | None:
         return float(np.mean([window[key] for window in self.windows])) if self.windows else None
