@@ -46,6 +46,8 @@ class Sequence(ABC):
         width: columns of the event sensor, pixels.
         height: rows of the event sensor, pixels.
         calibration: of the event sensor; None where the data set gives none.
+        off_sensor: events left out so far because they lie outside the sensor (a damaged bit in a file of 10^8).
+        time_note: what is odd about the recording's clock, for the message where it matters; empty where nothing is.
     """
 
     name: str
@@ -54,6 +56,14 @@ class Sequence(ABC):
     width: int
     height: int
     calibration: Calibration | None = None
+    off_sensor: int = 0
+    time_note: str = ""
+
+    def _on_sensor(self, x, y, t_us, polarity, width: int, height: int) -> Events:
+        """Events of a sensor; those outside are left out and counted, by every reader alike."""
+        events, outside = Events.on_sensor(x, y, t_us, polarity, width, height)
+        self.off_sensor += outside
+        return events
 
     @property
     @abstractmethod

@@ -11,7 +11,7 @@ import numpy as np
 
 from halsie_ros.classes import ClassSet
 from halsie_ros.datasets.base import IGNORE, Sequence
-from halsie_ros.errors import ParameterError
+from halsie_ros.errors import DatasetError, ParameterError
 from halsie_ros.events import Events
 
 
@@ -28,6 +28,7 @@ class Sample:
         labels: (T, H, W) uint8 ids, 255 = no label; the last one is the data set's own.
         labelled: (T,) bool, which of `labels` hold anything.
         motion_px: (2,) float64, mean movement x, y of the picture in the last window; None where unknown.
+        off_sensor: events left out because they lie outside the sensor.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Sample:
     labels: np.ndarray
     labelled: np.ndarray
     motion_px: np.ndarray | None = None
+    off_sensor: int = 0
 
     def __len__(self) -> int:
         return len(self.t_us)
@@ -76,7 +78,13 @@ def samples(sequence: Sequence, protocol: SampleProtocol) -> Iterator[Sample]:
 
     The frame that belongs to a label is the latest one not after it; a label before the first frame is left out.
     Where fewer frames precede it than asked, the sample is shorter.
+
+    Raises:
+        DatasetError: at the end, that none of the samples overlaps the events in time: figures of them would be of
+            frames alone.
     """
+    first_us, last_us = sequence.span_us
+    made = overlapping = 0
     frames = sequence.frames()
     kept: deque[tuple[int, np.ndarray]] = deque(maxlen=protocol.frames + 1)
     ahead = next(frames, None)
@@ -98,14 +106,25 @@ def samples(sequence: Sequence, protocol: SampleProtocol) -> Iterator[Sample]:
         masks[-1] = mask
         labelled = np.zeros(len(window), bool)
         labelled[-1] = True
+        before = sequence.off_sensor
+        events = sequence.events(t0_us, int(times[-1]))
+        made += 1
+        overlapping += t0_us < last_us and int(times[-1]) >= first_us
         yield Sample(
             name=f"{sequence.name}/{number:06d}",
             t_us=times,
             t0_us=t0_us,
             frames=np.stack([image for _, image in window]),
-            events=sequence.events(t0_us, int(times[-1])),
+            events=events,
             labels=masks,
             labelled=labelled,
+            off_sensor=sequence.off_sensor - before,
+        )
+    if made and not overlapping:
+        note = f"; {sequence.time_note}" if sequence.time_note else ""
+        raise DatasetError(
+            f"{sequence.name}: events ({first_us / 1e6:.3f} to {last_us / 1e6:.3f} s) and labelled frames (the last at "
+            f"{times[-1] / 1e6:.3f} s) do not overlap in time{note}"
         )
 
 

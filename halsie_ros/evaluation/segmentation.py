@@ -93,8 +93,9 @@ def evaluate(
     frames += degradation.count
     classes, count, samples = split_samples(dataset, root, split, frames=frames, labels=labels, drives=drives)
     tally = Tally(pipeline.card, CommonClasses(pipeline.card, classes, folded=folded))
-    left_out = 0
+    left_out = off_sensor = 0
     for number, sample in enumerate(_warmed(pipeline, samples), 1):
+        off_sensor += sample.off_sensor
         if len(sample) > degradation.count:
             run_sample(pipeline, sample, inputs, degradation, tally)
         else:
@@ -118,6 +119,7 @@ def evaluate(
         "restoration": pipeline.restoration and inputs in ("both", "hold"),
         "protocol": f"sequences of up to {frames} frames, fresh state each",
         "left_out": left_out,
+        **({"events_off_sensor": off_sensor} if off_sensor else {}),
     }
     return tally.result(about), tally
 

@@ -56,6 +56,21 @@ class Events:
         )
 
     @classmethod
+    def on_sensor(cls, x, y, t_us, polarity, width: int, height: int) -> tuple[Events, int]:
+        """As `of`, with events that lie outside a sensor left out; and how many they are.
+
+        Places are compared before they are converted: -1 and 70000, which 16 bits would wrap into the picture, are
+        outside like any other.
+        """
+        x, y = np.asarray(x), np.asarray(y)
+        with np.errstate(invalid="ignore"):
+            kept = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+        outside = len(kept) - int(np.count_nonzero(kept))
+        if not outside:
+            return cls.of(x, y, t_us, polarity), 0
+        return cls.of(x[kept], y[kept], np.asarray(t_us)[kept], np.asarray(polarity)[kept]), outside
+
+    @classmethod
     def empty(cls) -> Events:
         """No events."""
         return cls(np.empty(0, np.uint16), np.empty(0, np.uint16), np.empty(0, np.int64), np.empty(0, np.bool_))

@@ -190,3 +190,23 @@ def test_missing_labels_are_named(own):
     (own / "semantic").rename(own / "other")
     with pytest.raises(DatasetError, match="expected DSEC-Semantic's masks"):
         list(DsecSequence(own).labels())
+
+
+@pytest.mark.parametrize("stray", [33014, 480, 65535])
+@pytest.mark.parametrize("rectify", [False, True])
+def test_one_event_outside_the_sensor_is_left_out_and_counted(own, stray, rectify):
+    import h5py
+
+    file = own / "events" / "left" / "events.h5"
+    whole = DsecSequence(own, rectify=rectify)
+    first, last = whole.span_us
+    count = len(whole.events(first - 1, last))
+    whole._file.close()
+    with h5py.File(file, "a") as events:
+        y = events["events/y"][:]
+        y[len(y) // 2] = stray
+        del events["events/y"]
+        events["events/y"] = y
+    sequence = DsecSequence(own, rectify=rectify)
+    assert count - 1 <= len(sequence.events(first - 1, last)) <= count
+    assert sequence.off_sensor == 1

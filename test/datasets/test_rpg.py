@@ -39,10 +39,6 @@ def test_events_are_read_exactly_whatever_the_size_of_the_parts(folder, monkeypa
 
 
 LINES = {
-    "0.03 40 2 1": "want x of 0 to 39 and y of 0 to 29, the size of the images",
-    "0.03 1 30 1": "want x of 0 to 39 and y of 0 to 29",
-    "0.03 65537 2 1": "want x of 0 to 39",
-    "0.03 -1 2 1": "want x of 0 to 39",
     "0.03 1.5 2 1": "want whole pixels",
     "0.03 nan 2 1": "want whole pixels",
     "0.03 inf 2 1": "want whole pixels",
@@ -74,8 +70,15 @@ def test_without_images_a_coordinate_has_sixteen_bits(folder):
     (folder / "events.txt").write_text("0.1 65535 2 1\n")
     assert RpgSequence(folder).width == 65_536
     (folder / "events.txt").write_text("0.1 1 2 1\n0.2 65536 2 1\n")
-    with pytest.raises(DatasetError, match=r"events\.txt: line 2 is '0.2 65536 2 1': want x of 0 to 65535 and y"):
-        RpgSequence(folder)
+    assert RpgSequence(folder).width == 2
+
+
+@pytest.mark.parametrize("line", ["0.03 40 2 1", "0.03 1 30 1", "0.03 65537 2 1", "0.03 -1 2 1"])
+def test_an_event_off_the_sensor_is_left_out_and_counted(folder, line):
+    (folder / "events.txt").write_text("\n".join([*GOOD, line, "0.04 1 2 1"]) + "\n")
+    sequence = RpgSequence(folder)
+    assert len(sequence.events(-1, 1_000_000)) == 5
+    assert sequence.off_sensor == 1
 
 
 def test_bytes_that_are_no_text_are_named_by_line_too(folder):
@@ -116,7 +119,7 @@ def test_a_calibration_that_cannot_be_is_refused(folder, text):
 def test_a_bag_of_such_a_recording_is_not_begun(folder, tmp_path, capsys):
     wrong = {
         "0.1 1 2 1\n90000000 1 2 1\n": "s between first and last event: mend its times, or give --duration",
-        "0.1 1 2 1\n0.2 240 2 1\n": "line 2",
+        "0.1 1 2 1\n0.2 1.5 2 1\n": "line 2",
     }
     for text, line in wrong.items():
         (folder / "events.txt").write_text(text)

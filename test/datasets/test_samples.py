@@ -3,7 +3,7 @@ import pytest
 
 from halsie_ros.datasets.base import Sequence
 from halsie_ros.datasets.samples import SampleProtocol, samples
-from halsie_ros.errors import ParameterError
+from halsie_ros.errors import DatasetError, ParameterError
 from halsie_ros.events import Events
 
 
@@ -72,3 +72,24 @@ def test_labels_are_skipped_and_thinned_by_their_number():
 def test_impossible_protocols_are_refused(wrong):
     with pytest.raises(ParameterError, match="must be at least"):
         SampleProtocol(**wrong)
+
+
+def test_events_and_frames_that_do_not_overlap_in_time_end_in_an_error():
+    class Apart(Sequence):
+        name, licence, width, height, time_note = "drive", "own", 4, 3, "events.h5 has no t_offset"
+        span_us = (0, 1_000_000)
+
+        def events(self, t0_us, t1_us):
+            return Events.empty()
+
+        def frames(self):
+            return ((t_us, np.zeros((3, 4), np.uint8)) for t_us in range(50_000_000, 50_300_000, 50_000))
+
+        def labels(self):
+            return ((t_us, np.zeros((3, 4), np.uint8)) for t_us in range(50_100_000, 50_300_000, 50_000))
+
+    message = (
+        r"drive: events \(0.000 to 1.000 s\) and labelled frames .*50.250 s\) do not overlap in time; .* no t_offset"
+    )
+    with pytest.raises(DatasetError, match=message):
+        list(samples(Apart(), SampleProtocol(frames=2)))

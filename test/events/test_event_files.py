@@ -145,7 +145,7 @@ def test_file_that_is_no_aedat4_is_refused_by_the_library(tmp_path):
     ("content", "message"),
     [
         (b"\x01\x02", "does not start with a `% ` header"),
-        (b"% evt 4.0\n% end\n", "its header says '4.0' for format: EVT2 and EVT3 can be read"),
+        (b"% evt 4.0\n% end\n", "its header says '4.0' for format: EVT2, EVT21 and EVT3 can be read"),
         (b"% geometry 640x480\n% end\n", "says 'nothing' for format"),
         (b"% evt 3.0\n% end\n", "names no geometry"),
         (b"% evt 3.0\n% geometry 0x480\n% end\n", "says 0x480 pixels"),
@@ -179,3 +179,12 @@ def test_hdf5_without_events_names_what_is_there(tmp_path):
     (tmp_path / "b.h5").write_bytes(b"not hdf5")
     with pytest.raises(DatasetError, match="not HDF5"):
         open_events(tmp_path / "b.h5")
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_evt21_raw_file_gives_its_events(tmp_path, random_events, legacy):
+    events = random_events(2000)
+    header = b"% format EVT21;height=480;width=640" + (b";endianness=legacy" if legacy else b"") + b"\n% end\n"
+    (tmp_path / "a.raw").write_bytes(header + evt2.encode_vectors(events, legacy=legacy).tobytes())
+    recording = open_events(tmp_path / "a.raw")
+    assert same(recording.read(), events) and not recording.dropped

@@ -96,11 +96,11 @@ def test_trigger_recording_gives_the_reference_decoders_sums(shared_data):
     assert (found["x"], found["y"], found["on"], found["rising"]) == (42_078_718, 31_656_267, 41_439, 1)
 
 
-@pytest.mark.parametrize("encoding", ["evt3", "libcaer_cmp", "libcaer", "mono"])
+@pytest.mark.parametrize("encoding", ["evt3", "libcaer_cmp", "libcaer", "mono", "evt2", "evt21"])
 @pytest.mark.parametrize("frame_id", ["", "c", "ca", "cam", "came"])
 def test_packet_comes_back_as_written_whatever_the_alignment(encoding, frame_id):
     batch = EventTopicDecoder(PACKET).push(
-        packet(encoding=encoding, frame_id=frame_id, time_base_us=1_000_000 if encoding != "evt3" else 0)
+        packet(encoding=encoding, frame_id=frame_id, time_base_us=0 if encoding.startswith("evt") else 1_000_000)
     )
     assert same(batch.events, THREE)
     assert (batch.stamp_ns, batch.frame_id, batch.seq, batch.encoding) == (5_000_000_007, frame_id, 3, encoding)
@@ -197,7 +197,9 @@ def test_cut_short_message_is_refused_and_the_next_one_decodes(make):
 
 
 def test_unknown_encoding_names_the_known_ones():
-    with pytest.raises(CodecError, match=r"unknown event encoding 'evt4': known are evt3, libcaer_cmp, libcaer, mono"):
+    with pytest.raises(
+        CodecError, match=r"event encoding 'evt4': known are evt3, libcaer_cmp, libcaer, mono, evt2, evt21"
+    ):
         EventTopicDecoder(PACKET).push(packet().replace(b"evt3\0", b"evt4\0"))
 
 

@@ -220,3 +220,15 @@ def test_bin_counts_agree_with_counting_by_hand(events, bins, bin_us):
         if t > 100 and x < 35 and y < 30:
             expected[2 * min((t - 100 - 1) // bin_us, bins - 1) + int(p), y, x] += 1
     assert np.array_equal(grid, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int16, np.int64, np.uint16])
+def test_places_outside_a_sensor_are_left_out_before_they_could_wrap_into_it(dtype):
+    info = np.iinfo(dtype) if np.dtype(dtype).kind in "iu" else None
+    x = np.array([0, 5, -1, 70000, 9, -65535, 10], np.int64)
+    if info is not None:
+        x = x.astype(dtype)  # wrapped as a file of that type has them
+    events, outside = Events.on_sensor(x.astype(dtype), np.zeros(7), np.arange(7), np.ones(7), 10, 10)
+    inside = (x >= 0) & (x < 10)
+    assert events.x.tolist() == x[inside].tolist() and events.t_us.tolist() == np.flatnonzero(inside).tolist()
+    assert outside == 7 - inside.sum()

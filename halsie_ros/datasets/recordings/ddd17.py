@@ -23,6 +23,7 @@ from halsie_ros.errors import DatasetError
 from halsie_ros.events import Events
 
 WIDTH, HEIGHT = 346, 200
+SENSOR_HEIGHT = 260
 WINDOW_US = 50_000
 EVSEGNET_SPLITS = {
     "evsegnet_train": ("train", ("1487339175", "1487842276", "1487593224", "1487846842", "1487779465")),
@@ -203,9 +204,9 @@ class EssSequence(Sequence):
         bounds = [(t_us + 1) * self._ticks - 1 for t_us in (t0_us, t1_us)]
         start, stop = np.searchsorted(self._t, bounds, "right")
         rows = self._xyp[start:stop]
-        inside = rows[:, 1] < HEIGHT
-        t_us = self._t[start:stop][inside] // self._ticks
-        return Events.of(rows[inside, 0], rows[inside, 1], t_us, rows[inside, 2])
+        t_us = self._t[start:stop] // self._ticks
+        events = self._on_sensor(rows[:, 0], rows[:, 1], t_us, rows[:, 2], WIDTH, SENSOR_HEIGHT)
+        return events[events.y < HEIGHT]
 
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
         for number in sorted(self._pictures):

@@ -65,6 +65,7 @@ class DsecSequence(Sequence):
             raise DatasetError(f"{self._file.filename}: ms_to_idx is empty; download it again")
         offset = self._file.get("t_offset")
         self.t_offset_us = 0 if offset is None else int(np.ravel(offset[()])[0])
+        self.time_note = "" if offset is not None else f"{self._file.filename} has no t_offset: download it again"
         self._map = self._read_map() if rectify else None
         self._to_frame: np.ndarray | None = None
         if (self.folder / "calibration" / "cam_to_cam.yaml").is_file():
@@ -114,13 +115,12 @@ class DsecSequence(Sequence):
         if stop <= start:
             return Events.empty()
         x, y, t, p = (read(self._columns[key], start, stop) for key in "xytp")
-        if self._map is not None:
-            if x.max() >= WIDTH or y.max() >= HEIGHT:
-                raise DatasetError(f"{self._file.filename}: an event outside {WIDTH}x{HEIGHT}; download the file again")
-            pixel = self._map[y, x]
-            inside = pixel[:, 0] >= 0
-            x, y, t, p = pixel[inside, 0], pixel[inside, 1], t[inside], p[inside]
-        return Events.of(x, y, t.astype(np.int64) + self.t_offset_us, p)
+        events = self._on_sensor(x, y, t.astype(np.int64) + self.t_offset_us, p, WIDTH, HEIGHT)
+        if self._map is None:
+            return events
+        pixel = self._map[events.y, events.x]
+        inside = pixel[:, 0] >= 0
+        return Events.of(pixel[inside, 0], pixel[inside, 1], events.t_us[inside], events.polarity[inside])
 
     def _row(self, t_us: int) -> int:
         """The first event later than `t_us` (without offset), by way of ``ms_to_idx``.

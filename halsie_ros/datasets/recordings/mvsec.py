@@ -86,7 +86,8 @@ class MvsecSequence(Sequence):
         if stop <= start:
             return Events.empty()
         rows = read(self._events, start, stop)
-        return Events.of(rows[:, 0], rows[:, 1], np.rint(rows[:, 2] * 1e6).astype(np.int64), rows[:, 3])
+        t_us = np.rint(rows[:, 2] * 1e6).astype(np.int64)
+        return self._on_sensor(rows[:, 0], rows[:, 1], t_us, rows[:, 3], WIDTH, HEIGHT)
 
     def _row(self, t_us: int) -> int:
         """The first event later than `t_us`; searched from the last answer on where time goes forward."""

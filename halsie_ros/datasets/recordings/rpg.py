@@ -33,8 +33,8 @@ class RpgSequence(Sequence):
         folder: holds events.txt, and images.txt and calib.txt where there are frames and a calibration.
 
     Raises:
-        DatasetError: events.txt is missing, or a line of a list is none; events that cannot be (off the sensor, back
-            in time) are found when they are read. The line names the file and its line.
+        DatasetError: events.txt is missing, or a line of a list is none; events that cannot be (back in time, half
+            a pixel) are found when they are read. The line names the file and its line.
     """
 
     licence = "see the data set (RPG: CC BY-NC-SA)"
@@ -73,11 +73,12 @@ class RpgSequence(Sequence):
                     raise self._fault() from error
                 if not rows.size:
                     return
-                if rows.shape[1] != 4 or not _possible(rows, last_s, self._sensor).all():
+                if rows.shape[1] != 4 or not _possible(rows, last_s).all():
                     raise self._fault()
                 last_s = rows[-1, 0]
                 # Seconds with nine decimals: the nearest microsecond, as drivers count.
-                yield Events.of(rows[:, 1], rows[:, 2], np.rint(rows[:, 0] * 1e6), rows[:, 3])
+                t_us = np.rint(rows[:, 0] * 1e6)
+                yield self._on_sensor(rows[:, 1], rows[:, 2], t_us, rows[:, 3], *self._sensor)
 
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
         for t_us, path in self._images:
@@ -106,20 +107,16 @@ class RpgSequence(Sequence):
 
     def _row_fault(self, row: np.ndarray, last_s: float) -> str:
         """What is wrong with one row ``(1, 4)``, "" where nothing is."""
-        if _possible(row, last_s, self._sensor).all():
+        if _possible(row, last_s).all():
             return ""
-        t_s, x, y, polarity = row[0]
-        width, height = self._sensor
+        t_s, _, _, polarity = row[0]
         if not 0 <= t_s < _LATEST_S:
             return f"want a time of 0 to {_LATEST_S} s"
         if t_s < last_s:
             return f"the time goes back from {last_s:.6f} s: sort the file by time"
         if polarity not in (0, 1, -1):
             return "want a polarity of 0 or 1"
-        if not (x.is_integer() and y.is_integer()):
-            return "want whole pixels"
-        size = ", the size of the images" if self._images else ""
-        return f"want x of 0 to {width - 1} and y of 0 to {height - 1}{size}"
+        return "want whole pixels"
 
     @property
     def _sensor(self) -> tuple[int, int]:
@@ -169,16 +166,15 @@ class RpgSequence(Sequence):
         return Calibration(self.width, self.height, matrix, np.array(distortion or [0.0] * 5))
 
 
-def _possible(rows: np.ndarray, last_s: float, sensor: tuple[int, int]) -> np.ndarray:
-    """Which of the rows ``(N, 4)`` can be events after `last_s` on a sensor of (columns, rows), ``(N,) bool``."""
+def _possible(rows: np.ndarray, last_s: float) -> np.ndarray:
+    """Which of the rows ``(N, 4)`` can be events after `last_s`, wherever they lie, ``(N,) bool``."""
     t_s, x, y, polarity = rows.T
-    width, height = sensor
     with np.errstate(invalid="ignore"):
         return (
             (t_s >= np.concatenate([[last_s], t_s[:-1]]))
             & (t_s < _LATEST_S)
-            & ((x >= 0) & (x < width) & (x == np.floor(x)))
-            & ((y >= 0) & (y < height) & (y == np.floor(y)))
+            & (np.isfinite(x) & (x == np.floor(x)))
+            & (np.isfinite(y) & (y == np.floor(y)))
             & ((np.abs(polarity) == 1) | (polarity == 0))
         )
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from halsie_ros.errors import CodecError
-from halsie_ros.events.codecs import evt3, fixed, libcaer_cmp
+from halsie_ros.events.codecs import evt2, evt3, fixed, libcaer_cmp
 from halsie_ros.events.codecs.batch import Decoded, Triggers
 from halsie_ros.events.events import Events
 
@@ -55,14 +55,20 @@ PACKET_CODECS: dict[str, PacketCodec] = {
         PacketCodec("libcaer_cmp", libcaer_cmp.Decoder, libcaer_cmp.encode),
         PacketCodec("libcaer", fixed.LibcaerDecoder, fixed.encode_libcaer),
         PacketCodec("mono", fixed.MonoDecoder, fixed.encode_mono),
+        PacketCodec("evt2", evt2.Decoder, evt2.encode),
+        PacketCodec("evt21", evt2.VectorDecoder, evt2.encode_vectors),
     )
 }
+
+
+_ALIASES = {"evt2.0": "evt2", "evt20": "evt2", "evt2.1": "evt21", "evt2_1": "evt21", "evt3.0": "evt3", "evt30": "evt3"}
+_ALIASES |= {name: name for name in PACKET_CODECS}  # in whatever case
 
 
 def packet_codec(encoding: str) -> PacketCodec:
     """The codec of an `encoding`; raises CodecError naming the known ones."""
     try:
-        return PACKET_CODECS[encoding]
+        return PACKET_CODECS[_ALIASES.get(encoding.lower(), encoding)]
     except KeyError:
         known = ", ".join(PACKET_CODECS)
         raise CodecError(f"unknown event encoding {encoding[:40]!r}: known are {known}") from None

@@ -2,8 +2,8 @@
 of ros-event-camera/event_camera_codecs as the reference for wrap-around).
 
 Bits 15..12 of a little-endian word name its type: 0 row, 2 single event, 3 vector base, 4 vector of 12, 5 vector of 8,
-6 low 12 bits of time, 8 high 12 bits of time, A trigger; 7, E and F carry monitoring data that we skip. Time has
-24 bits of microseconds and so wraps every 16.777216 s.
+6 low 12 bits of time, 8 high 12 bits of time, A trigger; 7, E and F carry monitoring data that we skip, and the word
+0x9999 fills up blocks of a fixed size. Time has 24 bits of microseconds and so wraps every 16.777216 s.
 
 State of a decoder, an ``(8,) int64`` array that every kernel here reads and writes:
 ``HIGH`` time above the low 12 bits, wraps counted in; ``LOW``; ``ROW`` (-1: not seen yet); ``BASE`` column of the
@@ -128,7 +128,7 @@ def _decode(words, state, width, height, x, y, t, p, trigger_t, trigger_value, t
                 trigger_value[triggers] = word & 1
                 trigger_channel[triggers] = word >> 8 & 0xF
                 triggers += 1
-        elif code != 7 and code != 14 and code != 15:
+        elif code != 7 and code != 14 and code != 15 and word != 0x9999:
             unknown += 1
     state[0], state[1], state[2], state[3] = high, low, row, base
     state[4], state[5], state[6], state[7] = np.int64(polarity), timed, first, now

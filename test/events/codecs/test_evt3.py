@@ -165,3 +165,12 @@ def test_writer_steps_through_silences_so_that_every_time_comes_back():
 def test_writer_refuses_what_the_words_cannot_hold(events, message):
     with pytest.raises(CodecError, match=message):
         evt3.encode(events, time_base_us=0)
+
+
+def test_padding_words_are_no_loss():
+    t = np.arange(400) * 10 + 1
+    events = Events.of(t % 160, t % 120, t, t % 2)
+    words = evt3.encode(events, time_base_us=0).view("<u2")
+    padded = np.insert(words, np.arange(0, len(words), 4), 0x9999).astype("<u2").view(np.uint8)
+    out = evt3.Decoder().decode(padded, width=160, height=120, time_base=0, big_endian=False, stamp_ns=0)
+    assert len(out.events) == 400 and np.array_equal(out.events.t_us, t) and not out.dropped

@@ -109,3 +109,55 @@ def test_writing_order_sorts_within_a_millisecond_and_refuses_beyond():
     assert (ordered.x.tolist(), refused) == ([1, 0, 3], 1)
     same, refused = sort_for_writing(ordered)
     assert same is ordered and refused == 0
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_evt21_words_hold_up_to_32_pixels(legacy, big_endian):
+    def word(upper, lower=0):
+        return upper | lower << 32 if legacy else upper << 32 | lower
+
+    values = [
+        word(1 << 28 | 5 << 22 | 0 << 11 | 3, 0b101),  # before any time
+        word(8 << 28 | 7),
+        word(1 << 28 | 5 << 22 | 32 << 11 | 3, 0x80000001),
+        word(0 << 28 | 6 << 22 | 320 << 11 | 9, 1 << 25 | 1 << 26),  # columns 345 and 346, beyond the sensor
+        word(10 << 28 | 8 << 22 | 2 << 8 | 1),
+        word(12 << 28),
+    ]
+    dtype = ">u8" if big_endian else "<u8"
+    data = np.array(values, np.uint64).astype(dtype).view(np.uint8)
+    out = evt2.VectorDecoder(legacy=legacy).decode(data, width=346, height=260, big_endian=big_endian)
+    time = 7 << 6
+    assert rows(out.events) == [(32, 3, time | 5, True), (63, 3, time | 5, True), (345, 9, time | 6, False)]
+    assert (out.triggers.t_us.tolist(), out.triggers.channel.tolist()) == ([time | 8], [2])
+    assert out.dropped == {"before_time": 3, "off_sensor": 1, "unknown_word": 1}
+    assert out.span_us == (time, time | 6)
+
+
+def test_evt2_waits_for_a_time_after_lost_packets_and_keeps_its_wraps():
+    decoder = evt2.Decoder()
+    last, first = (1 << 28) - 1, 3
+    for step in (last, first):
+        decoder.decode(np.array([8 << 28 | step], "<u4").view(np.uint8), width=10, height=10)
+    decoder.resync()
+    event = 1 << 28 | 1 << 11 | 2
+    data = np.array([event, 8 << 28 | 4, event], "<u4").view(np.uint8)
+    out = decoder.decode(data, width=10, height=10)
+    assert rows(out.events) == [(1, 2, (1 << 34) + (4 << 6), True)] and out.dropped == {"before_time": 1}
+    decoder.reset()
+    assert rows(decoder.decode(data, width=10, height=10).events) == [(1, 2, 4 << 6, True)]
+
+
+@pytest.mark.parametrize(("name", "means"), [("EVT3", "evt3"), ("evt2.1", "evt21"), ("EVT2.0", "evt2")])
+def test_encodings_are_known_in_every_spelling(name, means):
+    assert packet_codec(name) is PACKET_CODECS[means]
+
+
+@pytest.mark.parametrize("name", ["evt2", "evt21"])
+def test_what_evt2_cannot_hold_is_refused(name):
+    encode = PACKET_CODECS[name].encode
+    with pytest.raises(CodecError, match="coordinates to 2047"):
+        encode(Events.of([2048], [0], [0], [1]))
+    with pytest.raises(CodecError, match="shift the events"):
+        encode(Events.of([1], [0], [1 << 34], [1]))

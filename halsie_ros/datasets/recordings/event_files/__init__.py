@@ -46,13 +46,12 @@ class EventFile:
         for cause, count in causes.items():
             self.dropped[cause] = self.dropped.get(cause, 0) + count
 
-    def inside(self, events: Events) -> Events:
+    def inside(self, x, y, t_us, polarity) -> Events:
         """The events on the sensor; the others are counted as `off_sensor`."""
-        kept = (events.x < self.width) & (events.y < self.height)
-        if kept.all():
-            return events
-        self.drop({"off_sensor": len(events) - int(kept.sum())})
-        return events[kept]
+        events, outside = Events.on_sensor(x, y, t_us, polarity, self.width, self.height)
+        if outside:
+            self.drop({"off_sensor": outside})
+        return events
 
 
 #: Ending of the file name -> module with `open_file(path) -> EventFile`; loaded when needed, for their libraries.

@@ -39,7 +39,7 @@ def open_file(path: Path) -> EventFile:
                 raise CodecError(f"{path}: cut short or damaged ({str(error).splitlines()[0]})") from None
             if packet["stream_id"] == number and len(packet.get("events", ())):
                 events = packet["events"]
-                yield recording.inside(Events.of(events["x"], events["y"], events["t"].astype(np.int64), events["on"]))
+                yield recording.inside(events["x"], events["y"], events["t"].astype(np.int64), events["on"])
 
     recording = EventFile(path, "aedat4", streams[number]["width"], streams[number]["height"], parts)
     return recording

@@ -29,19 +29,19 @@ def open_file(path: Path) -> EventFile:
     file = open_hdf5(path, "events in HDF5")
     if all(f"events/{key}" in file for key in "xytp"):
         columns = [file[f"events/{key}"] for key in "xytp"]
-        offset = int(file["t_offset"][()]) if "t_offset" in file else 0
+        offset = int(np.ravel(file["t_offset"][()])[0]) if "t_offset" in file else 0
 
-        def rows(start: int, stop: int) -> Events:
+        def rows(start: int, stop: int) -> tuple[np.ndarray, ...]:
             x, y, t, p = (read(column, start, stop) for column in columns)
-            return Events.of(x, y, t.astype(np.int64) + offset, p)
+            return x, y, t.astype(np.int64) + offset, p
 
         return _recording(path, "dsec h5", DSEC_SIZE, len(columns[2]), rows)
     table = next((file[key] for key in _TABLES if key in file and getattr(file[key], "shape", ())[1:] == (4,)), None)
     if table is not None:
 
-        def table_rows(start: int, stop: int) -> Events:
+        def table_rows(start: int, stop: int) -> tuple[np.ndarray, ...]:
             part = read(table, start, stop)
-            return Events.of(part[:, 0], part[:, 1], np.rint(part[:, 2] * 1e6), part[:, 3])
+            return part[:, 0], part[:, 1], np.rint(part[:, 2] * 1e6), part[:, 3]
 
         return _recording(path, "mvsec hdf5", MVSEC_SIZE, len(table), table_rows)
     there = ", ".join(sorted(file)) or "nothing"
@@ -51,7 +51,7 @@ def open_file(path: Path) -> EventFile:
 def _recording(path: Path, name: str, size: tuple[int, int], count: int, rows) -> EventFile:
     def parts() -> Iterator[Events]:
         for start in range(0, count, _ROWS):
-            yield recording.inside(rows(start, min(start + _ROWS, count)))
+            yield recording.inside(*rows(start, min(start + _ROWS, count)))
 
     recording = EventFile(path, name, *size, parts)
     return recording

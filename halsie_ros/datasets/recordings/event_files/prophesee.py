@@ -1,22 +1,33 @@
-"""Prophesee RAW files: a text header of `% key value` lines, then EVT 2.0 or EVT 3.0 words."""
+"""Prophesee RAW files: a text header of `% key value` lines, then EVT 2.0, EVT 2.1 or EVT 3.0 words."""
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from halsie_ros.datasets.recordings.event_files import EventFile
 from halsie_ros.errors import CodecError
-from halsie_ros.events.codecs import Decoded, evt2, evt3
+from halsie_ros.events.codecs import PacketDecoder, evt2, evt3
 from halsie_ros.events.events import Events
 
 _CHUNK = 1 << 22
 _MAX_HEADER = 1 << 16
 #: Sensors whose files may lack a geometry, by the header's `plugin_name` or `sensor_name` generation.
 _GENERATIONS = {"gen31": (640, 480), "gen3": (640, 480), "gen41": (1280, 720), "imx636": (1280, 720)}
+
+
+_NAMES = {"EVT2": "EVT2", "2.0": "EVT2", "EVT21": "EVT21", "2.1": "EVT21", "EVT3": "EVT3", "3.0": "EVT3"}
+_NAMES |= {"EVT2.0": "EVT2", "EVT2.1": "EVT21", "EVT3.0": "EVT3"}
+_DECODERS: dict[str, Callable[[], PacketDecoder]] = {
+    "EVT2": evt2.Decoder,
+    "EVT21": evt2.VectorDecoder,
+    "EVT21 legacy": functools.partial(evt2.VectorDecoder, legacy=True),
+    "EVT3": evt3.Decoder,
+}
 
 
 def _header(path: Path) -> tuple[dict[str, str], int]:
@@ -40,10 +51,12 @@ def _format(path: Path, values: dict[str, str]) -> tuple[str, int, int]:
     """Codec name, width and height from the header."""
     words = [part.strip() for part in values.get("format", "").split(";")]
     options = dict(word.partition("=")[::2] for word in words[1:])
-    name = words[0].upper() or {"2.0": "EVT2", "3.0": "EVT3"}.get(values.get("evt", ""), "")
-    if name not in ("EVT2", "EVT3"):
+    name = _NAMES.get(words[0].upper() or values.get("evt", ""), "")
+    if not name:
         told = values.get("format") or values.get("evt") or "nothing"
-        raise CodecError(f"{path}: its header says {told!r} for format: EVT2 and EVT3 can be read")
+        raise CodecError(f"{path}: its header says {told!r} for format: EVT2, EVT21 and EVT3 can be read")
+    if name == "EVT21" and options.get("endianness") == "legacy":
+        name = "EVT21 legacy"
     if "width" in options and "height" in options:
         size = options["width"], options["height"]
     elif match := re.fullmatch(r"(\d+)x(\d+)", values.get("geometry", "")):
@@ -67,16 +80,12 @@ def open_file(path: Path) -> EventFile:
     name, width, height = _format(path, values)
 
     def parts() -> Iterator[Events]:
-        two, three = evt2.Decoder(), evt3.Decoder()
+        decoder = _DECODERS[name]()
         with path.open("rb") as file:
             file.seek(start)
             while chunk := file.read(_CHUNK):
                 data = np.frombuffer(chunk, np.uint8)
-                decoded: Decoded
-                if name == "EVT2":
-                    decoded = two.decode(data, width=width, height=height)
-                else:
-                    decoded = three.decode(data, width=width, height=height, time_base=0, big_endian=False, stamp_ns=0)
+                decoded = decoder.decode(data, width=width, height=height, time_base=0, big_endian=False, stamp_ns=0)
                 recording.drop(decoded.dropped)
                 if len(decoded.events):
                     yield decoded.events

@@ -19,7 +19,12 @@ def open_file(path: Path) -> EventFile:
     sequence = RpgSequence(path.parent)
 
     def parts() -> Iterator[Events]:
-        return map(recording.inside, sequence.parts())
+        sequence.off_sensor = 0
+        for events in sequence.parts():
+            if sequence.off_sensor:
+                recording.drop({"off_sensor": sequence.off_sensor})
+                sequence.off_sensor = 0
+            yield events
 
     recording = EventFile(path, "rpg text", sequence.width, sequence.height, parts)
     return recording
