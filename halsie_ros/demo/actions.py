@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from halsie_ros.bags.recording import Recording
 from halsie_ros.demo.live import LiveRun
@@ -18,15 +21,19 @@ def show_actions(recording: Recording, live: LiveRun, path: Path) -> dict[str, A
 
     Returns:
         ``labels`` (how many came), ``accuracy`` (share of right ones among those whose whole window shows one action;
-        "unknown" counts as wrong), ``accuracy_all`` (among all), ``unknown`` (share of all), ``timeline`` (per action:
-        seconds, what was said how often). Accuracies are None where the bag has no truth.
+        "unknown" counts as wrong), ``accuracy_all`` (among all), ``lag_s`` (median time from a change of action to its
+        first right label; an action that is never named counts whole), ``changes`` (changes of label per change of
+        action), ``unknown`` (share of all), ``timeline`` (per action: seconds, what was said how often). Accuracies,
+        lag and changes are None where the bag has no truth.
     """
     said = [(entry["stamp_ns"], entry["results"][0][0]) for entry in live.log["classifications"] if entry["results"]]
     spans = _spans(recording)
-    rows, right, right_settled, settled = [], 0, 0, 0
+    rows, lags_s, right, right_settled, settled = [], [], 0, 0, 0
     for start_ns, end_ns, action in spans:
         inside = [(stamp, label) for stamp, label in said if start_ns <= stamp < end_ns]
         right += sum(label == action for _, label in inside)
+        first_ns = next((stamp for stamp, label in inside if label == action), end_ns)
+        lags_s.append((first_ns - start_ns) / 1e9)
         late = [label for stamp, label in inside if stamp >= start_ns + WINDOW_NS]
         settled += len(late)
         right_settled += sum(label == action for label in late)
@@ -39,9 +46,18 @@ def show_actions(recording: Recording, live: LiveRun, path: Path) -> dict[str, A
         "labels": len(said),
         "accuracy": right_settled / settled if settled else None,
         "accuracy_all": right / judged if judged else None,
+        "lag_s": float(np.median(lags_s)) if lags_s else None,
+        "changes": flicker(said, len(spans)),
         "unknown": sum(label == "unknown" for _, label in said) / len(said) if said else None,
         "timeline": rows,
     }
+
+
+def flicker(said: list[tuple[int, str]], actions: int) -> float | None:
+    """Changes of label per change of action, of which the first action is one; None without actions."""
+    labels = [label for _, label in said]
+    changes = sum(one != other for one, other in itertools.pairwise(labels)) + bool(labels)
+    return changes / actions if actions else None
 
 
 def actions_as_text(figures: dict[str, Any]) -> str:
@@ -50,7 +66,8 @@ def actions_as_text(figures: dict[str, Any]) -> str:
     if figures["accuracy"] is not None:
         lines[0] += (
             f", {figures['accuracy']:.0%} right where the network's window shows one action "
-            f"({figures['accuracy_all']:.0%} of all)"
+            f"({figures['accuracy_all']:.0%} of all), {figures['lag_s']:.1f} s after a change, "
+            f"{figures['changes']:.1f} changes of label per action"
         )
     for row in figures["timeline"]:
         said = ", ".join(f"{label} {number}" for label, number in row["said"].items()) or "nothing"

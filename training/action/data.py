@@ -1,4 +1,4 @@
-"""Clips as the action network eats them, cached or read directly, and their augmentation in the compressed domain."""
+"""Clips as the action network eats them, cached or read directly."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Protocol
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from halsie_ros.action.clip import Segment, read_clip
@@ -19,8 +18,6 @@ from halsie_ros.errors import VideoError
 from training.core.command import TrainingError
 
 IMAGE, MOTION, RESIDUAL = (3, *FORM.image), (4, *FORM.grid), (2, *FORM.residual)
-SETTLES_S = (0.1, 0.6)
-"""So long after a change of action its label counts for nothing, and for all (our choice: right within a second)."""
 STEPS = 6
 """Steps kept of a segment: those of a GOP of 12 frames, the working form."""
 ARRAYS = ("image", "motion", "residual", "dt_us", "camera", "end_s")
@@ -259,58 +256,6 @@ def batch_of(clips: Sequence[GopArrays], labels: Sequence[int], gops: int, *, wh
     )
 
 
-def stream_window(
-    now: GopArrays, before: GopArrays | None, gops: int, random: np.random.Generator
-) -> tuple[GopArrays, float]:
-    """What a stream's window of at most `gops` segments may show: it ends anywhere, in mid-segment too.
-
-    Args:
-        now: a clip.
-        before: a clip whose end comes first: then `now` begins one to four segments before the window's end.
-        gops: segments of a full window.
-        random: draws what is shown.
-
-    Returns:
-        The window, and the share of `now` in its truth: it grows from 0 at `SETTLES_S[0]` after the change to 1 at
-        `SETTLES_S[1]`; 1 without a change.
-    """
-    there = len(now["end_s"])
-    if not there or (before is not None and not len(before["end_s"])):
-        return now, 1.0
-    if before is None:
-        count = min(there, gops if random.random() < 0.5 else int(random.integers(1, gops + 1)))
-    else:
-        count = min(there, int(random.integers(1, 5)), gops - 1)
-    first = int(random.integers(0, there - count + 1))
-    window = {name: array[first : first + count].copy() for name, array in now.items()}
-    steps = int((window["dt_us"][-1] > 0).sum())
-    if random.random() < 0.5 and steps > 1:  # the last segment is still running
-        kept = int(random.integers(1, steps))
-        window["end_s"][-1] -= window["dt_us"][-1, kept:].sum() / 1e6
-        window["dt_us"][-1, kept:] = 0
-    if before is None:
-        return window, 1.0
-    seen_s = float(window["dt_us"].sum() / 1e6)
-    length = min(
-        len(before["end_s"]), gops - count if random.random() < 0.7 else int(random.integers(1, gops - count + 1))
-    )
-    start_s = window["end_s"][0] - window["dt_us"][0].sum() / 1e6
-    head = {name: array[len(before["end_s"]) - length :].copy() for name, array in before.items()}
-    head["end_s"] += start_s - head["end_s"][-1]
-    steps = max(head["dt_us"].shape[1], window["dt_us"].shape[1])
-    joined = {name: np.concatenate([_padded(name, head, steps), _padded(name, window, steps)]) for name in window}
-    low, high = SETTLES_S
-    return joined, float(np.clip((seen_s - low) / (high - low), 0, 1))
-
-
-def _padded(name: str, arrays: GopArrays, steps: int) -> np.ndarray:
-    """An array whose second axis, where it is time, has `steps` entries."""
-    array = arrays[name]
-    if name not in TIMED or array.shape[1] == steps:
-        return array
-    return np.concatenate([array, np.zeros((len(array), steps - array.shape[1], *array.shape[2:]), array.dtype)], 1)
-
-
 def choose_gops(there: np.ndarray, gops: int, rng: np.random.Generator | None) -> np.ndarray:
     """The segments of a clip that are used, in order: at most `gops`.
 
@@ -325,95 +270,3 @@ def choose_gops(there: np.ndarray, gops: int, rng: np.random.Generator | None) -
     if len(there) > 3 and rng.random() < 0.4:
         there = there[int(rng.integers(0, 2)) : len(there) - int(rng.integers(0, 2))]
     return there
-
-
-def mirror(batch: Batch, which: Tensor, partner: Tensor) -> None:
-    """Mirrors the clips where `which (B,)` left to right, in place.
-
-    Motion along x is negated, `partner (classes,)` is the new label.
-    """
-    batch.image[which] = batch.image[which].flip(-1)
-    turned = batch.motion[:, which].flip(-1)
-    turned[..., 0::2, :, :] *= -1
-    batch.motion[:, which] = turned
-    batch.residual[:, which] = batch.residual[:, which].flip(-1)
-    batch.label[which], batch.other[which] = partner[batch.label[which]], partner[batch.other[which]]
-
-
-def _warp(x: Tensor, theta: Tensor, batch_axis: int) -> Tensor:
-    """Moves every picture of a clip by the clip's own 2 x 3 matrix."""
-    x = x.movedim(batch_axis, 0)
-    shape = x.shape
-    flat = x.reshape(shape[0], -1, *shape[-2:])
-    grid = F.affine_grid(theta, [shape[0], 1, *shape[-2:]], align_corners=False)
-    return F.grid_sample(flat, grid, align_corners=False).view(shape).movedim(0, batch_axis)
-
-
-def augment(batch: Batch, rng: torch.Generator, partner: Tensor | None, strength: float = 1.0) -> None:
-    """Augments in the compressed domain, in place.
-
-    Mirror, scale, shift, speed, gains, noise, frame loss, lost modalities.
-
-    Args:
-        batch: as :func:`collate` made it.
-        rng: torch generator.
-        partner: label of the mirrored clip per class; None: never mirror.
-        strength: scales the geometric ranges and gains.
-    """
-    size = len(batch.label)
-
-    def draw(low: float, high: float, *more: int) -> Tensor:
-        return torch.rand(size, *more, generator=rng) * (high - low) + low
-
-    if partner is not None:
-        mirror(batch, torch.rand(size, generator=rng) < 0.5, partner)
-    zoom = torch.exp(draw(-0.3, 0.25) * strength)
-    aspect = torch.exp(draw(-0.12, 0.12) * strength)
-    theta = torch.zeros(size, 2, 3)
-    theta[:, 0, 0], theta[:, 1, 1] = 1 / (zoom * aspect), 1 / zoom
-    theta[:, 0, 1], theta[:, 1, 0] = draw(-0.08, 0.08) * strength, draw(-0.08, 0.08) * strength
-    theta[:, :, 2] = draw(-0.2, 0.2, 2) * strength
-    batch.image = _warp(batch.image, theta, 0)
-    batch.motion = _warp(batch.motion, theta, 1)
-    batch.residual = _warp(batch.residual, theta, 1)
-    speed = torch.exp(draw(-0.2, 0.2) * strength)
-    batch.motion[..., 0::2, :, :] *= (zoom * aspect).view(1, -1, 1, 1, 1, 1)
-    batch.motion[..., 1::2, :, :] *= zoom.view(1, -1, 1, 1, 1, 1)
-    batch.motion[..., :2, :, :] *= speed.view(1, -1, 1, 1, 1, 1)
-    batch.dt_us /= speed.view(1, -1, 1)
-    batch.age_s /= speed.view(-1, 1)
-    batch.camera[..., 1] *= speed.view(1, -1, 1)
-    batch.motion *= torch.exp(draw(-0.2, 0.2) * strength).view(1, -1, 1, 1, 1, 1)
-    batch.residual *= torch.exp(draw(-0.4, 0.4) * strength).view(1, -1, 1, 1, 1, 1)
-    noisy = torch.rand(*batch.motion.shape[:3], 1, *batch.motion.shape[-2:], generator=rng) < draw(0, 0.01).view(
-        1, -1, 1, 1, 1, 1
-    )
-    batch.motion += noisy * torch.randn(*batch.motion.shape[:3], 4, 1, 1, generator=rng) * 0.3
-    batch.motion.clamp_(-4, 4)
-    batch.residual.clamp_(0, 4)
-    tint = torch.exp(torch.randn(size, 1, 3, 1, 1, generator=rng) * 0.2)
-    texture = torch.randn(size, 3, 4, 5, generator=rng) * draw(0, 0.25, 1, 1, 1) * strength  # another background
-    texture = F.interpolate(texture, batch.image.shape[-2:], mode="bilinear").unsqueeze(1)
-    batch.image = (batch.image * tint + texture + torch.randn(size, 1, 1, 1, 1, generator=rng) * 0.05).clamp(0, 1)
-    grey = (torch.rand(size, generator=rng) < 0.3).view(-1, 1, 1, 1, 1)
-    batch.image = torch.where(grey, batch.image.mean(2, keepdim=True), batch.image)
-    _lose(batch, rng, strength)
-
-
-def _lose(batch: Batch, rng: torch.Generator, strength: float) -> None:
-    """GOPs cut short (as in sparse reading), GOPs lost, modalities lost: one or two, or all but one."""
-    steps, size, gops = batch.dt_us.shape
-    cut = torch.where(torch.rand(size, generator=rng) < 0.3, torch.randint(2, steps + 1, (size,), generator=rng), steps)
-    sparse = torch.rand(size, generator=rng) < 0.15 * strength  # a long clip, read here and there
-    cut[sparse] = 2
-    batch.age_s[sparse] *= torch.empty(int(sparse.sum()), 1).uniform_(1, 3.5, generator=rng)
-    gone = torch.arange(steps).view(-1, 1, 1) >= cut.view(1, -1, 1)
-    batch.dt_us[gone.expand_as(batch.dt_us)] = 0
-    lost = (torch.rand(size, gops, generator=rng) < 0.06) & (batch.valid.sum(1, keepdim=True) > 3)
-    lost[:, -1] = False
-    batch.valid[lost] = 0
-    use = (torch.rand(size, 3, generator=rng) > torch.tensor([0.15, 0.1, 0.1]) * strength).float()
-    use[use.sum(1) == 0] = 1
-    alone = F.one_hot(torch.randint(0, 3, (size,), generator=rng), 3).float()
-    use = torch.where(torch.rand(size, 1, generator=rng) < 0.25 * strength, alone, use)
-    batch.use = use

@@ -38,6 +38,8 @@ from training.core.shares import add_share_argument, begin, finish, own_share
 NONE = "none"
 MIX = {"still": 0.38, "scene": 0.2, "still none": 0.12, "scene none": 0.12, "empty": 0.08, "real": 0.1}
 """How often each kind of clip is drawn; the first two show a class."""
+SILHOUETTES = {"silhouette": 0.6, "silhouette none": 0.4}
+"""The same of clips as a depth camera would give them (`--silhouettes`)."""
 SIZES = ((176, 224), (176, 224), (144, 192), (128, 176), (192, 256), (240, 320), (256, 340))
 FRAMES = 96
 _STANDS = 11
@@ -205,12 +207,24 @@ def make(material: Material, kind: str, random: np.random.Generator) -> tuple[np
         motion, label, subject = _known(material, random)
     if kind.startswith("still"):
         return render(motion, random, height=height, width=width), label, subject
+    if kind.startswith("silhouette"):
+        return _silhouette(motion, random, height, width), label, subject
     hips = (motion[:, 1] - motion[:, 5]).mean(0)
     turn = np.arctan2(hips[2], hips[0]) + random.uniform(-1.9, 1.9) * random.random() ** 0.5
     share = float(np.clip(random.normal(0.6, 0.2), 30 / height, 1.1))
     place = (random.normal(0, 0.15), random.normal(0, 0.05))
     scene = _scene(material, random, [Person(motion, share, place, turn, carries)], len(motion), height, width)
     return film(scene, random, height=height, width=width), label, subject
+
+
+def _silhouette(motion: np.ndarray, random: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """A person as a depth camera sees one: a grey figure about as tall as the picture, from the front, before blots."""
+    hips = (motion[0, 1] - motion[0, 5]) if random.random() < 0.7 else (motion[:, 1] - motion[:, 5]).mean(0)
+    turn = np.arctan2(hips[2], hips[0]) + random.normal(0, 0.35)
+    place = (random.normal(0, 0.08), random.normal(0.05, 0.05))
+    person = Person(motion, random.uniform(0.55, 0.9), place, turn, silhouette=True)
+    canvas = background(random, height, width).mean(2, keepdims=True).repeat(3, 2)
+    return film(Scene([person], canvas, np.zeros((len(motion), 4))), random, height=height, width=width)
 
 
 def encode_anyhow(path: Path, frames: np.ndarray, random: np.random.Generator) -> None:
@@ -238,9 +252,11 @@ def encode_anyhow(path: Path, frames: np.ndarray, random: np.random.Generator) -
         container.mux(stream.encode(None))
 
 
-def _one(material: Material, seed: int, number: int, folder: Path) -> tuple[GopArrays, str, str] | None:
+def _one(
+    material: Material, mix: dict[str, float], seed: int, number: int, folder: Path
+) -> tuple[GopArrays, str, str] | None:
     random = np.random.default_rng((seed, number))
-    kind = str(random.choice(list(MIX), p=list(MIX.values())))
+    kind = str(random.choice(list(mix), p=list(mix.values())))
     frames, label, group = make(material, kind, random)
     path = folder / "clip.mp4"
     encode_anyhow(path, frames, random)
@@ -258,6 +274,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--part", type=int, default=250, help="clips of a part (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--videos", type=Path, help="csv with path,group of real videos that show none of the classes")
+    parser.add_argument("--silhouettes", action="store_true", help="people as depth cameras see them, instead")
     add_share_argument(parser)
     args = parser.parse_args(arguments)
     with setting_up():
@@ -266,6 +283,7 @@ def main(arguments: list[str] | None = None) -> int:
         if args.videos:
             material.videos.extend(load_videos(args.videos))
         begin(args.out)
+    mix = SILHOUETTES if args.silhouettes else MIX
     parts = [f"{part:05d}" for part in range(-(-args.clips // args.part))]
     for part in range(first, len(parts), stride):
         folder = args.out / parts[part]
@@ -273,7 +291,7 @@ def main(arguments: list[str] | None = None) -> int:
             continue
         with tempfile.TemporaryDirectory(dir=args.out, prefix=".making_") as making:
             numbers = range(part * args.part, min(args.clips, (part + 1) * args.part))
-            made = [(n, _one(material, args.seed, n, Path(making))) for n in numbers]
+            made = [(n, _one(material, mix, args.seed, n, Path(making))) for n in numbers]
             whole = [(n, clip) for n, clip in made if clip is not None]
             write_cache(
                 Path(making), [clip[0] for _, clip in whole], labels=[clip[1] for _, clip in whole],

@@ -25,6 +25,7 @@ class Person:
         place: of the middle of its whole motion, as shares of the picture from its middle, x and y.
         turn: radians by which the person is turned about y.
         carries: whether a box is in its hands.
+        silhouette: of one colour, with edges that are ragged anew in every picture, as depth cameras see people.
     """
 
     joints_mm: np.ndarray
@@ -32,6 +33,7 @@ class Person:
     place: tuple[float, float]
     turn: float
     carries: bool = False
+    silhouette: bool = False
 
 
 @dataclass
@@ -146,6 +148,10 @@ def _shot(
         middle,
     )  # fmt: skip
     colours = clothes(random)
+    if person.silhouette:
+        colours = np.repeat(random.uniform(20, 235, (1, 1)), 3, 1) * random.uniform(0.96, 1.04, (len(colours), 1))
+        radii = radii * random.normal(1.0, 0.1, radii.shape).clip(0.7, 1.3)
+        ends = ends + random.normal(0, 0.08, ends.shape) * radii[..., None]
     if person.carries:  # a box between the hands: the two forearms' far ends (capsules 10 and 12), drawn last
         hands = ends[:, [10, 12], 1]
         ends = np.concatenate([ends, hands[:, None]], 1)

@@ -22,8 +22,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from halsie_ros.action.pipeline import NONE
+from training.action.augment import augment
 from training.action.config import ActionRecipe
-from training.action.data import ClipSource, augment, batch_of, collate, stream_window
+from training.action.data import ClipSource, batch_of, collate
+from training.action.windows import stream_window
 from training.core.command import TrainingError, command, setting_up
 from training.core.loop import train
 from training.core.recipes import add_set_argument, load

@@ -1,3 +1,4 @@
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -5,10 +6,12 @@ import pytest
 import torch
 import yaml
 
+from training.action.augment import augment, mirror
 from training.action.config import ActionRecipe
-from training.action.data import SETTLES_S, ClipCache, augment, choose_gops, collate, mirror, stream_window
+from training.action.data import ClipCache, choose_gops, collate
 from training.action.export import export, load
 from training.action.task import ActionTask, about, main
+from training.action.windows import SETTLES_S, stream_window
 from training.core.command import TrainingError
 from training.core.loop import train
 from training.core.recipes import build
@@ -16,6 +19,7 @@ from training.core.recipes import load as load_recipe
 from training.networks.action_config import ActionConfig
 from training.networks.compressed_video import CompressedVideoNet
 from training.networks.temporal_modulator import SpikingTemporalModulator
+from training.recipe import commands
 
 CONFIGS = Path(__file__).parents[3] / "training" / "configs"
 TINY = {"width": 16, "channels": 4, "image_channels": 8, "layers": 1, "heads": 2, "gops": 3}
@@ -215,10 +219,10 @@ def test_fewer_gops_in_training_keep_the_newest_and_the_order(tmp_path):
 
 def test_one_modality_alone_is_what_training_sometimes_shows(tmp_path):
     cache = ClipCache.load(write_cache(tmp_path / "c"))
-    batch = collate([(cache, 0, 0)] * 64, 3)
+    batch = collate([(cache, 0, 0)] * 128, 3)
     augment(batch, torch.Generator().manual_seed(0), None)
     alone = batch.use.sum(1) == 1
-    assert alone.float().mean() > 0.15 and (batch.use[alone].sum(0) > 0).all()
+    assert alone.float().mean() > 0.06 and (batch.use[alone].sum(0) > 0).all()
 
 
 def test_an_unknown_key_is_one_line_that_names_it(tmp_path, capsys):
@@ -233,6 +237,8 @@ def test_recipes_that_ship_are_whole(file):
     recipe = load_recipe(ActionRecipe, CONFIGS / f"{file}.yaml")
     assert recipe.network().classes == len(recipe.classes)
     assert {"commercial_use", "licence", "data", "recipe"} <= set(recipe.card)
+    chain = commands(CONFIGS / f"{file}.yaml")
+    assert all(importlib.util.find_spec(words[2]) for words in chain) and "training.action" in [w[2] for w in chain]
 
 
 def test_a_label_that_is_no_class_is_refused(tmp_path):
