@@ -24,6 +24,7 @@ _PLACEHOLDER = 4  # bytes; a message without a start code up to this long is no 
 _SUSPICIONS, _WINDOW = 3, 32  # so many messages of a window that go on with a picture show that pictures come in pieces
 _SINGLES = 600  # pictures in messages of their own, after which they are taken for whole again
 _STARTLESS = 16  # messages without a start code, after which it is said that they cannot be read
+_MOST_MESSAGES = 4096  # that one picture comes in
 _MOST_IN_ONE = 64  # pictures of one message
 
 
@@ -246,7 +247,7 @@ class Assembler:
         """Puts pieces together; gives the pictures that are over."""
         assert self._roles is not None
         given: list[Packet] = []
-        if len(self._buffer) + len(data) > self._most:
+        if len(self._buffer) + len(data) > self._most or len(self._marks) == _MOST_MESSAGES:
             self._counts["too_large"] += 1
             self._drop()
         if not self._buffer:

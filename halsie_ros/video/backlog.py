@@ -15,6 +15,7 @@ from halsie_ros.video.starts import holds_picture, starts_picture
 _MOST_PICTURES = 60  # that wait: two seconds at 30 Hz
 _MOST_S = 2.0
 _MOST_MESSAGES = 600
+_MOST_BYTES = 64 * 2**20
 _MOST_HEADS = 8  # messages without a picture that are kept for the one that follows
 _PATIENCE = 600  # messages left out for want of a key picture, after which decoding goes on without
 
@@ -39,6 +40,7 @@ class Backlog:
 
     def __init__(self) -> None:
         self._queue: deque[Waiting] = deque()
+        self._bytes = 0
         self._heads: list[Waiting] = []
         self._skipped: int | None = None  # while waiting for a key picture
 
@@ -51,15 +53,26 @@ class Backlog:
         if self._skipped is not None:
             return self._skip(item)
         self._queue.append(item)
-        return self._catch_up() if self._is_behind() else 0
+        self._bytes += len(packet.data)
+        if not self._is_behind():
+            return 0
+        dropped = self._catch_up()
+        self._bytes = sum(len(item.packet.data) for item in self._queue)
+        return dropped
 
     def take(self) -> Waiting | None:
         """The next message, None where none waits."""
-        return self._queue.popleft() if self._queue else None
+        if not self._queue:
+            return None
+        item = self._queue.popleft()
+        self._bytes -= len(item.packet.data)
+        return item
 
     def _is_behind(self) -> bool:
         oldest, newest = self._queue[0], self._queue[-1]
-        if newest.arrived_s - oldest.arrived_s > _MOST_S or len(self._queue) > _MOST_MESSAGES:
+        if newest.arrived_s - oldest.arrived_s > _MOST_S:
+            return True
+        if len(self._queue) > _MOST_MESSAGES or self._bytes > _MOST_BYTES:
             return True
         if len(self._queue) <= _MOST_PICTURES:
             return False
@@ -96,6 +109,7 @@ class Backlog:
             self._skipped += dropped
             return dropped
         self._queue.extend([*self._heads, item])
+        self._bytes = sum(len(item.packet.data) for item in self._queue)
         self._heads, self._skipped = [], None
         first = self._queue.popleft()
         self._queue.appendleft(Waiting(first.packet, first.arrived_s, gap=True))

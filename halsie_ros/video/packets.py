@@ -19,13 +19,13 @@ CODECS = ("h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "vp9", "av1")
 _KEY_FLAG = 1  # AV_PKT_FLAG_KEY
 # Encoder names (old ffmpeg_image_transport versions put these into `encoding`) and everyday spellings.
 _ALIASES = {
-    "h264": ("h264", "avc", "x264", "libx264", "libopenh264"),
-    "hevc": ("hevc", "h265", "x265", "libx265"),
-    "mpeg4": ("mpeg4", "libxvid", "mp4v"),
+    "h264": ("h264", "h.264", "avc", "avc1", "x264", "libx264", "libopenh264"),
+    "hevc": ("hevc", "h265", "h.265", "hvc1", "hev1", "x265", "libx265"),
+    "mpeg4": ("mpeg4", "libxvid", "xvid", "divx", "mp4v"),
     "mpeg2video": ("mpeg2video", "mpeg2"),
     "mpeg1video": ("mpeg1video", "mpeg1"),
-    "vp9": ("vp9", "libvpx-vp9"),
-    "av1": ("av1", "libaom-av1", "libsvtav1", "librav1e", "libdav1d"),
+    "vp9": ("vp9", "vp09", "libvpx-vp9"),
+    "av1": ("av1", "av01", "libaom-av1", "libsvtav1", "librav1e", "libdav1d"),
 }
 _CODEC_OF = {alias: codec for codec, aliases in _ALIASES.items() for alias in aliases}
 
@@ -68,7 +68,7 @@ def codec_of(encoding: str) -> str:
     Raises:
         VideoError: the encoding is not a video codec known here.
     """
-    name = encoding.split(";")[0].strip().lower()
+    name = encoding.split(";")[0].strip().lower().removeprefix("video/")
     codec = _CODEC_OF.get(name) or _CODEC_OF.get(name.split("_")[0])  # h264_nvenc, hevc_vaapi
     if codec is None:
         raise VideoError(f"encoding {encoding[:64]!r} is not a video stream known here: use one of {', '.join(CODECS)}")

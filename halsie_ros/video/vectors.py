@@ -96,6 +96,7 @@ def turned_blocks(blocks: np.ndarray, quarter_turns: int, height: int, width: in
             out[x], out[y] = before[y], side - before[x]
         out["motion_x"], out["motion_y"] = before["motion_y"], -before["motion_x"]
         out["w"], out["h"] = before["h"], before["w"]
+    out.flags.writeable = False  # as the decoder's own are: kernels are compiled for one kind of array
     return out
 
 

@@ -79,3 +79,11 @@ def test_a_stream_without_key_pictures_is_not_waited_for_for_ever(coded_stream):
     for number in range(700):
         backlog.add(replace(packet, stamp_ns=number), 0.0)
     assert len(backlog) > 0
+
+
+def test_what_waits_is_bounded_in_bytes_too(coded_stream):
+    packets = coded_stream("mpeg4").packets
+    large = replace(packets[1], data=bytes(packets[1].data) + bytes(8 * 2**20))
+    backlog = Backlog()
+    dropped = sum(backlog.add(replace(large, stamp_ns=n), 0.0) for n in range(12))
+    assert dropped == 12 and len(backlog) == 0

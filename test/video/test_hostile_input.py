@@ -153,3 +153,31 @@ def test_a_slice_before_its_parameter_sets_is_refused(coded_stream):
 def test_too_many_units_are_refused():
     with pytest.raises(BitstreamError, match="NAL units"):
         nal_units(b"\0\0\1\x09" * 1000)
+
+
+def test_of_a_huge_parameter_set_only_the_head_is_read_and_kept(coded_stream):
+    units = nal_units(bytes(coded_stream("h264").packets[0].data))
+    pps = next(unit for unit in units if unit[0] & 31 == 8)
+    sets = H264Reader().read(b"\0\0\1" + pps + b"\x55" * 2**20).sets
+    assert sets is not None and len(sets["pps 0"]) <= 4096
+
+
+def test_a_claimed_side_above_the_highest_level_is_refused():
+    with pytest.raises(BitstreamError, match="pic_width_in_mbs_minus1"):
+        parse_sps(sps_of(16 * 1056, 480))
+
+
+def test_a_message_of_tiny_sei_payloads_is_not_read_over_and_over():
+    from halsie_ros.video.codecs.h264.headers import recovery_point
+
+    assert recovery_point(b"\1\0" * 50_000, None) is None
+    assert recovery_point(b"\1\0\6\1\x80", None) == 0
+    assert recovery_point(b"\x80", 3) == 3
+
+
+def test_one_picture_in_thousands_of_messages_is_given_up():
+    stream = PacketStream()
+    stream.push(Packet("h264", b"\0\0\1\x65\x88", 0, 0))
+    for number in range(6000):
+        stream.push(Packet("h264", bytes([number % 250 + 3] * 6), number, number))
+    assert stream.counts["too_large"] == 1

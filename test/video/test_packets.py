@@ -85,7 +85,17 @@ def test_messages_agree_with_the_rosbags_library():
 
 @pytest.mark.parametrize(
     ("encoding", "codec"),
-    [("libx264", "h264"), ("h264_nvenc", "h264"), ("H265", "hevc"), ("hevc_vaapi;nv12", "hevc"), ("libsvtav1", "av1")],
+    [
+        ("libx264", "h264"),
+        ("h264_nvenc", "h264"),
+        ("H265", "hevc"),
+        ("hevc_vaapi;nv12", "hevc"),
+        ("libsvtav1", "av1"),
+        ("video/H264", "h264"),
+        ("avc1", "h264"),
+        ("h.265", "hevc"),
+        ("av01", "av1"),
+    ],
 )
 def test_encoder_names_lead_to_their_codec(encoding, codec):
     assert codec_of(encoding) == codec

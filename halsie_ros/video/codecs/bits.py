@@ -95,6 +95,10 @@ def nal_units(data: bytes, length_size: int = 0, most: int = 512) -> list[bytes]
     return units
 
 
+SET = 4096
+"""Bytes of a parameter set or SEI message that are read: far more than encoders write, little for a hostile sender."""
+
+
 def rbsp(unit: bytes, head: int | None = None) -> bytes:
     """The payload of a NAL unit without emulation prevention bytes; only its first `head` bytes when given."""
     if head is not None:

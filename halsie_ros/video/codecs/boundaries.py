@@ -10,7 +10,7 @@ import contextlib
 from enum import Enum
 from typing import Protocol
 
-from halsie_ros.video.codecs.bits import BitstreamError, rbsp
+from halsie_ros.video.codecs.bits import SET, BitstreamError, rbsp
 from halsie_ros.video.codecs.h264.headers import IDR, Pps, Slice, Sps, parse_pps, parse_slice, parse_sps
 from halsie_ros.video.codecs.hevc.headers import Pps as HevcPps
 from halsie_ros.video.codecs.hevc.headers import Sps as HevcSps
@@ -69,10 +69,10 @@ class _H264:
             return Role.GOES_ON
         with contextlib.suppress(BitstreamError):
             if kind == 7:
-                number, sps = parse_sps(rbsp(unit[1:]))
+                number, sps = parse_sps(rbsp(unit[1:], SET))
                 self._sps[number] = sps
             elif kind == 8:
-                number, pps = parse_pps(rbsp(unit[1:]))
+                number, pps = parse_pps(rbsp(unit[1:], SET))
                 self._pps[number] = pps
         return Role.SPARE if kind in (9, 12) else Role.HEADS
 
@@ -126,10 +126,10 @@ class _Hevc:
             return Role.BEGINS
         with contextlib.suppress(BitstreamError):
             if kind == 33:
-                number, sps = parse_hevc_sps(rbsp(unit[2:]))
+                number, sps = parse_hevc_sps(rbsp(unit[2:], SET))
                 self._sps[number] = sps
             elif kind == 34:
-                number, pps = parse_hevc_pps(rbsp(unit[2:]))
+                number, pps = parse_hevc_pps(rbsp(unit[2:], SET))
                 self._pps[number] = pps
         if kind in (40, 45, 46, 47) or kind > 55:
             return Role.STAYS

@@ -13,6 +13,7 @@ from halsie_ros.video.codecs.packet_header import Sight, Unproven
 _PICTURE, _SEQUENCE, _EXTENSION, _GROUP = 0x00, 0xB3, 0xB5, 0xB8
 _SEQUENCE_EXTENSION, _PICTURE_EXTENSION = 1, 8
 _FRAME_PICTURE = 3
+_MOST_UNITS = 64  # before a picture's slices
 _PLACEHOLDER = 4  # bytes, at most, of a packet that is no picture
 _PLACES = 1024  # temporal_reference has ten bits
 
@@ -84,8 +85,9 @@ class Mpeg12Reader(Unproven):
 
     def _scan(self, data: bytes) -> _Scanned:
         found = _Scanned()
-        start = data.find(b"\0\0\1")
-        while 0 <= start < len(data) - 3:
+        start, count = data.find(b"\0\0\1"), 0
+        while 0 <= start < len(data) - 3 and count < _MOST_UNITS:
+            count += 1
             code, body = data[start + 3], data[start + 4 : start + 160]
             if code == _SEQUENCE:
                 bits = BitReader(body)

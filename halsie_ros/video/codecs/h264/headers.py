@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from halsie_ros.video.codecs.bits import BitReader, BitstreamError, MissingSetsError, rbsp
 
 IDR = 5
+_MOST_SIDE = 1054  # macroblocks less one: level 6.2, annex A.3.1
 _HEAD = 224  # bytes of a slice that surely hold its header
 _CHROMA_PROFILES = (100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135)
 
@@ -117,7 +118,8 @@ def parse_sps(data: bytes) -> tuple[int, Sps]:
             bits.se()
     references = _bounded(bits.ue(), 16, "max_num_ref_frames")
     gaps = bits.flag()
-    columns, rows = bits.ue() + 1, bits.ue() + 1
+    columns = _bounded(bits.ue(), _MOST_SIDE, "pic_width_in_mbs_minus1") + 1
+    rows = _bounded(bits.ue(), _MOST_SIDE, "pic_height_in_map_units_minus1") + 1
     frames_only = bits.flag()
     mixes_fields = not frames_only and bits.flag()
     rows *= 1 if frames_only else 2
@@ -279,7 +281,7 @@ def _marking_restarts(bits: BitReader) -> bool:
 def recovery_point(payload: bytes, known: int | None) -> int | None:
     """recovery_frame_cnt of a recovery point message (annex D.1.8), else what was known."""
     at = 0
-    while at + 2 <= len(payload) and payload[at:] != b"\x80":
+    while at + 2 <= len(payload):
         kind = size = 0
         while at < len(payload) and payload[at] == 255:
             kind, at = kind + 255, at + 1

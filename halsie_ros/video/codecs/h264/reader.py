@@ -6,7 +6,7 @@ picture) and the picture order count (8.2.1.1).
 
 from __future__ import annotations
 
-from halsie_ros.video.codecs.bits import BitstreamError, nal_units, rbsp
+from halsie_ros.video.codecs.bits import SET, BitstreamError, nal_units, rbsp
 from halsie_ros.video.codecs.framing import record_units
 from halsie_ros.video.codecs.h264.ends import SlicesEnd
 from halsie_ros.video.codecs.h264.headers import IDR, Pps, Slice, Sps, parse_pps, parse_slice, parse_sps, recovery_point
@@ -58,7 +58,7 @@ class H264Reader:
             if kind in (_SPS, _PPS):
                 self._take_set(unit, sets)
             elif kind == _SEI:
-                recovery = recovery_point(rbsp(unit[1:]), recovery)
+                recovery = recovery_point(rbsp(unit[1:], SET), recovery)
             elif kind in (_SLICE, _PARTITION_A, IDR):
                 head, sps, pps = parse_slice(unit, self._sps, self._pps)
                 kinds.add(head.kind)
@@ -82,13 +82,13 @@ class H264Reader:
 
     def _take_set(self, unit: bytes, sets: dict[str, bytes]) -> None:
         if unit[0] & 31 == _SPS:
-            number, sps = parse_sps(rbsp(unit[1:]))
+            number, sps = parse_sps(rbsp(unit[1:], SET))
             self._sps[number] = sps
             sets[f"sps {number}"] = sps.essence
         elif unit[0] & 31 == _PPS:
-            number, pps = parse_pps(rbsp(unit[1:]))
+            number, pps = parse_pps(rbsp(unit[1:], SET))
             self._pps[number] = pps
-            sets[f"pps {number}"] = unit[1:].rstrip(b"\0")
+            sets[f"pps {number}"] = unit[1:SET].rstrip(b"\0")
 
     def _continue(self, unit: bytes, head: Slice, sps: Sps) -> Sight:
         """Checks the picture's counters against the picture before it, and moves them on."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from halsie_ros.video.codecs.bits import BitstreamError, rbsp
+from halsie_ros.video.codecs.bits import SET, BitstreamError, rbsp
 from halsie_ros.video.codecs.cabac import padded
 from halsie_ros.video.codecs.hevc.elements import BIPREDICTED, INTRA, NEVER, PREDICTED, Form, Grid
 from halsie_ros.video.codecs.hevc.headers import Pps, Sps, parse_pps, parse_sps
@@ -34,16 +34,16 @@ class SegmentsEnd:
         kind = unit[0] >> 1 & 63
         try:
             if kind == _SPS:
-                number, sps = parse_sps(rbsp(unit[2:]))
+                number, sps = parse_sps(rbsp(unit[2:], SET))
                 self._sps[number] = sps
                 return f"sps {number}", sps.essence
             elif kind == _PPS:
-                number, pps = parse_pps(rbsp(unit[2:]))
+                number, pps = parse_pps(rbsp(unit[2:], SET))
                 self._pps[number] = pps
-                return f"pps {number}", unit[2:].rstrip(b"\0")
+                return f"pps {number}", unit[2:SET].rstrip(b"\0")
         except BitstreamError:
             (self._sps if kind == _SPS else self._pps).clear()
-            return f"unread {kind}", unit
+            return f"unread {kind}", unit[:SET]
         return None
 
     @property

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from halsie_ros.video.codecs.bits import BitReader, BitstreamError
 
+_MOST_SIDE = 16888  # samples: level 6.2, annex A.4.1
 # A reference picture set: (distance in picture order count, used by this picture), earlier pictures, then later ones.
 RefSet = tuple[list[tuple[int, bool]], list[tuple[int, bool]]]
 
@@ -82,7 +83,8 @@ def parse_sps(data: bytes) -> tuple[int, Sps]:
     number, left = bits.ue(), bits.left
     chroma_format = bounded(bits.ue(), 3, "chroma_format_idc")
     separate = chroma_format == 3 and bits.flag()
-    coded_width, coded_height = bits.ue(), bits.ue()
+    coded_width = bounded(bits.ue(), _MOST_SIDE, "pic_width_in_luma_samples")
+    coded_height = bounded(bits.ue(), _MOST_SIDE, "pic_height_in_luma_samples")
     width, height = coded_width, coded_height
     if bits.flag():
         step_x, step_y = 2 if chroma_format in (1, 2) else 1, 2 if chroma_format == 1 else 1

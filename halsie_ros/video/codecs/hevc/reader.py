@@ -6,7 +6,7 @@ the order only tells here which pictures are shown before others that came earli
 
 from __future__ import annotations
 
-from halsie_ros.video.codecs.bits import BitstreamError, MissingSetsError, nal_units, rbsp
+from halsie_ros.video.codecs.bits import SET, BitstreamError, MissingSetsError, nal_units, rbsp
 from halsie_ros.video.codecs.framing import record_units
 from halsie_ros.video.codecs.hevc.ends import SegmentsEnd
 from halsie_ros.video.codecs.hevc.headers import parse_sps
@@ -103,7 +103,7 @@ class HevcReader:
     def _take_set(self, unit: bytes, sets: dict[str, bytes]) -> None:
         kind = unit[0] >> 1 & 63
         if kind == _SPS:
-            _, sps = parse_sps(rbsp(unit[2:]))
+            _, sps = parse_sps(rbsp(unit[2:], SET))
             self._size = sps.width, sps.height
         said = self._end.take_set(unit)
         if said is not None:
