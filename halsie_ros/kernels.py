@@ -7,6 +7,7 @@ named by a digest of the file and of all that it imports from this repository, d
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -14,7 +15,8 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,6 +54,31 @@ def njit(**options: Any) -> Callable[[Function], Function]:
             config.CACHE_DIR = before
 
     return compiled
+
+
+@dataclass
+class Compilation:
+    """How many kernels were compiled, not merely loaded, inside `counting_compilation`."""
+
+    compiled: int = 0
+
+
+@contextlib.contextmanager
+def counting_compilation() -> Iterator[Compilation]:
+    """Counts the kernels that numba compiles inside the block; the kernels that they call count too."""
+    from numba.core import event
+
+    count = Compilation()
+
+    class Ear(event.Listener):
+        def on_start(self, event: Any) -> None:
+            count.compiled += 1
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    with event.install_listener("numba:compile", Ear()):
+        yield count
 
 
 @functools.cache

@@ -56,7 +56,7 @@ def without_camera(field: np.ndarray, tolerance: float = TOLERANCE) -> tuple[np.
         normal, right = _sums(field, model, tolerance, RELATIVE)
         if abs(np.linalg.det(normal)) < 1e-6:
             break
-        refined = np.linalg.solve(normal, right).T
+        refined = np.ascontiguousarray(np.linalg.solve(normal, right).T)  # else kernels are compiled a second time
         count = _agreeing(field, refined, tolerance, RELATIVE)
         if count < agreeing:
             break

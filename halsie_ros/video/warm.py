@@ -1,4 +1,8 @@
-"""Compiling what H.264 streams need before the first packet comes: it takes seconds, once per installation."""
+"""Compiling what streams of every codec need before the first packet comes: once per installation.
+
+Kernels are compiled for the kinds of their arguments. So what is run here goes the way that a stream's packets go; a
+test holds that streams of all codecs and sizes compile nothing more.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,27 @@ from halsie_ros.video.codecs.h264.elements import INTRA
 from halsie_ros.video.codecs.h264.ends import contexts_at
 from halsie_ros.video.codecs.h264.macroblocks import read_slice
 from halsie_ros.video.codecs.h264.motion import Grid
+from halsie_ros.video.codecs.hevc.reader import HevcReader
 from halsie_ros.video.frame import VideoFrame
 from halsie_ros.video.packets import Packet
+from halsie_ros.video.residual import without_misfits
 from halsie_ros.video.stream import PacketStream
+from halsie_ros.video.vectors import MotionField
+
+# A grey ramp of 64 x 64 pixels as x265 codes it.
+_HEVC = bytes.fromhex(
+    "0000000140010c01ffff0408000003009fa800000300001eba0240000000014201010408000003009fa800000300001ea020810596eaaf2b9a"
+    "020000030002000003003210000000014401c17181120000012801af0b60f53bb96198e59aed77cadade332f5ce0010c1a2db5bf8f2dbb0ecd"
+    "89019c76003c807ca8cc1694"
+)
 
 
 def warm() -> None:
-    """Compiles the reading of H.264 pictures to their end, or loads it, by one macroblock of zeros."""
+    """Compiles or loads the reading of H.264 and HEVC pictures to their end, and the test of several references."""
+    reader = HevcReader()
+    reader.ends(reader.read(_HEVC))
+    still, luma = MotionField.still(16, 16), np.zeros((16, 16), np.uint8)
+    without_misfits(still, luma, luma)
     data = bytes(8)
     read_slice(
         padded(data), len(data), 0, np.asarray(contexts_at(0, 26)), INTRA, 0, 0, 1, (0, 0), False, False, True,

@@ -35,3 +35,16 @@ def test_a_folder_of_models_that_is_not_there_is_told_and_fails_the_check(tmp_pa
 def test_json_on_standard_output_is_all_of_it(capsys):
     assert main(["models", "--json", "-"]) == 0
     assert "halsie_scene" in {row["name"] for row in json.loads(capsys.readouterr().out)}
+
+
+def test_warm_compiles_what_the_models_need_and_the_second_time_nothing(repository, tmp_path, monkeypatch):
+    for path in (repository / "models").glob("actions_mhad*"):
+        shutil.copy(path, tmp_path)
+    monkeypatch.setenv("HALSIE_MODELS", str(tmp_path))
+    report = tmp_path / "out.json"
+    for _ in range(2):
+        assert main(["models", "warm", "--json", str(report)]) == 0
+    row = next(row for row in json.loads(report.read_text()) if row["name"] == "actions_mhad")
+    assert row["error"] is None and row["compiled"] == 0
+    (tmp_path / "actions_mhad_head.onnx").write_bytes(b"cut off")
+    assert main(["models", "warm"]) == 1

@@ -2,15 +2,56 @@
 
 from __future__ import annotations
 
-from halsie_ros.video.codecs.h264.macroblocks import read_slice
-from halsie_ros.video.warm import warm
+import gc
+
+import numpy as np
+import pytest
+from numba.core.dispatcher import Dispatcher
+
+from halsie_ros.action.pipeline import ActionPipeline
+from halsie_ros.kernels import counting_compilation
+from halsie_ros.video.stream import PacketStream
 
 
-def test_a_stream_compiles_nothing_more_after_warming(coded_stream):
-    from halsie_ros.video.stream import PacketStream
+def signatures() -> dict[str, int]:
+    """How many kinds of arguments every kernel has been compiled or loaded for."""
+    found = [o for o in gc.get_objects() if isinstance(o, Dispatcher) and o.__module__.startswith("halsie_ros.")]
+    return {f"{kernel.__module__}.{kernel.__name__}": len(kernel.signatures) for kernel in found}
 
-    warm()
-    before = len(read_slice.signatures)
+
+@pytest.fixture(scope="module")
+def pipeline():
+    pipeline = ActionPipeline("actions_mhad", min_segments=2)
+    pipeline.warm_up()
+    return pipeline
+
+
+@pytest.mark.parametrize("name", ["h264", "h264_cavlc", "h264_b", "mpeg4", "mpeg4_b", "hevc", "mpeg2", "vp9"])
+@pytest.mark.parametrize("size", [(112, 160), (122, 162), (96, 128)])
+def test_a_stream_of_any_codec_and_width_compiles_nothing_more_after_warming(pipeline, coded_stream, name, size):
+    before, state = signatures(), None
     stream = PacketStream()
-    assert all(frame.trusted for packet in coded_stream("h264").packets[:14] for frame in stream.push(packet))
-    assert len(read_slice.signatures) == before >= 1
+    rows = set()
+    for packet in coded_stream(name, size=size, length=26).packets:
+        for frame in stream.push(packet):
+            rows.add(frame.luma.flags.c_contiguous)
+            _, state = pipeline.step(frame, state)
+    assert stream.frames > 20 and rows == {True}
+    assert signatures() == before
+
+
+def test_the_warming_covers_several_references_and_hevc(pipeline):
+    counts = signatures()
+    for kernel in ("residual._drop_misfits", "codecs.hevc.units.read_segment", "codecs.h264.macroblocks.read_slice"):
+        assert counts[f"halsie_ros.video.{kernel}"] == 1
+
+
+def test_what_is_compiled_is_counted():
+    import numba
+
+    kernel = numba.njit(lambda x: x + 1)
+    with counting_compilation() as first:
+        kernel(np.float32(1))
+    with counting_compilation() as second:
+        kernel(np.float32(2))
+    assert (first.compiled, second.compiled) == (1, 0)
