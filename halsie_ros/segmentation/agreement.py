@@ -4,13 +4,14 @@ An event changes a pixel's code c as ``c + OFFSET`` is multiplied (see `OFFSET`)
 predict of each pixel is compared with how the frame did change: in cells of 8x8 pixels, which blur touches less, and
 against the same prediction moved by a cell, which must not fit better; pixel by pixel, which tells the contrast that an
 event stands for; and pixel by pixel in noisy frames, where only the part that goes along with the events says anything.
-All of it is sums over frames, older ones fading, and only frames in which something happened count: standing still for
-a minute teaches nothing and unteaches nothing.
+All of it is sums over frames, older ones fading, and only frames in which something happened count: a minute
+of standing still changes nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,11 +37,36 @@ PLAUSIBLE = (0.04, 1.5)
 """Contrasts that are believed; cameras without gamma correction seem to have up to `GAMMA` times their sensor's."""
 MOST_EVENTS = 24
 """A pixel with more events since the last frame is a broken one."""
-_FADES = 0.9
-_MOVES = tuple((down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if down or right)
-_QUIET = (2e-4, 1e-5)
+FADES = 0.9
+"""What a frame's sums count once one more frame has come."""
+QUIET_PREDICTED, QUIET_CHANGED = 2e-4, 1e-5
 """Frames in which cells are predicted to change less, and do change less (squared), do not count; noisy ones change
 always."""
+_MOVES = tuple((down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if down or right)
+
+
+class Sums(NamedTuple):
+    """What frames in a row say of predictions by events, summed over places; older frames fade.
+
+    Attributes:
+        together: change of brightness times prediction (for a contrast of 1).
+        predicted: prediction squared.
+        changed: change squared; 0 where it is not asked for.
+    """
+
+    together: float
+    predicted: float
+    changed: float = 0.0
+
+    def after(self, newer: Sums) -> Sums:
+        """The sums with one more frame."""
+        return Sums(*(FADES * before + now for before, now in zip(self, newer, strict=True)))
+
+
+# About a frame's worth that events of `CONTRAST` explain wholly.
+_CELLS_AT_FIRST = Sums(CONTRAST * 0.004, 0.004, CONTRAST**2 * 0.004)
+_PIXELS_AT_FIRST = Sums(CONTRAST * 0.01, 0.01)
+_NOISY_AT_FIRST = Sums(CONTRAST * 0.002, 0.002)
 
 
 @dataclass(frozen=True)
@@ -48,24 +74,21 @@ class Agreement:
     """What is known of how events and frames fit together: a value.
 
     Attributes:
-        cells: of 8x8 pixels, the sums of change times prediction (for a contrast of 1), prediction squared, and change
-            squared.
-        moved: change times prediction with the prediction moved by a cell in each of 8 directions.
-        pixels: the first two sums of single pixels, from frames that the events explain well.
-        noisy: the same from noisy frames.
-
-    To begin with, about a frame's worth that events of `CONTRAST` explain wholly.
+        cells: of cells of 8x8 pixels.
+        moved: `together` of cells with the prediction moved by a cell in each of 8 directions.
+        pixels: of single pixels, from frames that the events explain well.
+        noisy: of single pixels, from noisy frames.
     """
 
-    cells: tuple[float, ...] = (CONTRAST * 0.004, 0.004, CONTRAST**2 * 0.004)
+    cells: Sums = _CELLS_AT_FIRST
     moved: tuple[float, ...] = (0.0,) * len(_MOVES)
-    pixels: tuple[float, float] = (CONTRAST * 0.01, 0.01)
-    noisy: tuple[float, float] = (CONTRAST * 0.002, 0.002)
+    pixels: Sums = _PIXELS_AT_FIRST
+    noisy: Sums = _NOISY_AT_FIRST
 
     @property
     def contrast(self) -> float:
         """Natural logarithm of the light ratio that an event stands for, as frames and events together say."""
-        return self.pixels[0] / self.pixels[1]
+        return self.pixels.together / self.pixels.predicted
 
     @property
     def explained(self) -> float:
@@ -76,12 +99,12 @@ class Agreement:
     @property
     def placed(self) -> float:
         """How much better the events explain the cells in their place than moved to the best cell beside it."""
-        return self.cells[0] / max(*self.moved, 1e-12)
+        return self.cells.together / max(*self.moved, 1e-12)
 
     @property
     def followed(self) -> float:
         """Share of what the events say that noisy frames follow; 1 for all."""
-        return self.noisy[0] / max(self.noisy[1], 1e-12) / self.contrast
+        return self.noisy.together / max(self.noisy.predicted, 1e-12) / self.contrast
 
     def belief(self, noisy: bool) -> float:
         """How far a prediction from events is to be believed, 0 to 1, for a noisy frame or another."""
@@ -97,27 +120,27 @@ class Agreement:
             change: events in between, on minus off, ``(H, W) int16``.
             noisy: whether the frame is.
         """
-        cells, moved, (together, predicted, changed) = _compare(now, was, change)
-        if cells[1] < _QUIET[0] and (noisy or cells[2] < _QUIET[1]):
+        of_cells, of_moved, of_pixels = (values.tolist() for values in _compare(now, was, change))
+        cells, (together, predicted, changed) = Sums(*of_cells), of_pixels
+        pixels = Sums(together, predicted)
+        if cells.predicted < QUIET_PREDICTED and (noisy or cells.changed < QUIET_CHANGED):
             return self
         if noisy:
-            return replace(self, noisy=_faded(self.noisy, (together, predicted)))
-        known = replace(self, cells=_faded(self.cells, cells), moved=_faded(self.moved, moved))
+            return replace(self, noisy=self.noisy.after(pixels))
+        moved = tuple(FADES * before + now for before, now in zip(self.moved, of_moved, strict=True))
+        known = replace(self, cells=self.cells.after(cells), moved=moved)
         low, high = PLAUSIBLE
         # A blurred frame changes less than events say, and that the more, the finer one looks.
-        sharp = together**2 > SHARP * predicted * changed and together * cells[1] > 0.75 * cells[0] * predicted
+        explained = together**2 > SHARP * predicted * changed
+        sharp = explained and together * cells.predicted > 0.75 * cells.together * predicted
         if sharp and low * predicted < together < high * predicted:
-            known = replace(known, pixels=_faded(self.pixels, (together, predicted)))
+            known = replace(known, pixels=self.pixels.after(pixels))
         return known
 
 
 def ramp(value: float, zero: float, one: float) -> float:
     """0 up to `zero`, 1 from `one` on, a straight line in between; `one` may be the smaller."""
     return min(max((value - zero) / (one - zero), 0.0), 1.0)
-
-
-def _faded(old, new):
-    return tuple(_FADES * before + float(now) for before, now in zip(old, new, strict=True))
 
 
 @njit(fastmath=True, inline="always")

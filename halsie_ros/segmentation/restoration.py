@@ -15,6 +15,7 @@ they do is measured all along, see `agreement`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,13 +30,15 @@ BLURRED = (0.30, 0.22)
 LEAST_WEIGHT = 0.2
 """Share of a wholly noisy or blurred frame in its restoration, in what is finer than a cell."""
 COARSE_WEIGHT = 0.6
-"""The same, in what cells of 16x16 pixels show."""
+"""The same, in what cells of `COARSE_CELL_PX` show."""
+COARSE_CELL_PX = 16
+"""Side of the cells whose means are what is coarse."""
+FRAMES_AVERAGED = 5
+"""A restored image is made of so many frames at most; a good frame alone counts as that many."""
 LONGEST_GAP_US = 500_000
 """Frames further apart do not help each other: too many events, each a little wrong, lie between them."""
 _LONG_AGO = -(1 << 62)
 _DIRECTIONS = np.array([[0, 1], [1, 0], [1, 1], [1, -1]])
-_ENOUGH = 5
-_CELL = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +50,7 @@ class Restored:
         brightness: of the frame as it came, see `agreement.brightness`.
         change: events since then, on minus off, ``(H, W) int16``.
         t_us: time of the frame.
-        frames: how many frames the image is made of, at most 5; a good frame alone counts as 5.
+        frames: how many frames the image is made of, see `FRAMES_AVERAGED`.
         weight: share of its own frame in the image's fine brightness; 1 where nothing was restored.
         agreement: how far events can be believed, and what contrast they stand for.
     """
@@ -72,6 +75,39 @@ class Restored:
     def outdated(self) -> Restored:
         """The same, not to be used for another frame but for what it says of the events: some of them are missing."""
         return replace(self, t_us=_LONG_AGO)
+
+
+class FrameShares(NamedTuple):
+    """Share of the frame itself in what is made of it, 0 to 1, float32; the rest is what events predict.
+
+    Attributes:
+        fine: in brightness that is finer than a cell.
+        coarse: in the brightness of cells.
+        fine_colour: in colours finer than a cell.
+        coarse_colour: in the colours of cells.
+    """
+
+    fine: np.float32
+    coarse: np.float32
+    fine_colour: np.float32
+    coarse_colour: np.float32
+
+    @classmethod
+    def of(cls, brightness_harm: float, colour_harm: float, belief: float, frames: int) -> FrameShares:
+        """The shares of a frame.
+
+        Args:
+            brightness_harm: how noisy or blurred its brightness is, see `damage`.
+            colour_harm: how noisy its colours are.
+            belief: how far the prediction is to be believed, see `Agreement.belief`.
+            frames: how many frames the prediction and this one are made of: none counts more than its part.
+        """
+        weights = [
+            1 - belief * (1 - max(1 - (1 - least) * harm, 1 / frames))
+            for harm in (brightness_harm, colour_harm)
+            for least in (LEAST_WEIGHT, COARSE_WEIGHT)
+        ]
+        return cls(*map(np.float32, weights))
 
 
 def carry(restored: Restored | None, events: Events | None) -> Restored | None:
@@ -116,20 +152,15 @@ def restore(frame: np.ndarray, restored: Restored | None, t_us: int) -> Restored
     height, width = frame.shape[:2]
     change = np.zeros((height, width), np.int16)
     if restored is None or good or not belief:
-        return Restored(frame.copy(), now, change, t_us, _ENOUGH if good else 1, agreement=agreement)
-    frames = min(restored.frames + 1, _ENOUGH)
-    weights = [
-        1 - belief * (1 - max(1 - (1 - least) * harm, 1 / frames))
-        for harm in (grey, colour)
-        for least in (LEAST_WEIGHT, COARSE_WEIGHT)
-    ]
+        return Restored(frame.copy(), now, change, t_us, FRAMES_AVERAGED if good else 1, agreement=agreement)
+    frames = min(restored.frames + 1, FRAMES_AVERAGED)
+    shares = FrameShares.of(grey, colour, belief, frames)
     factors = np.exp(agreement.contrast / GAMMA * np.arange(-MOST_EVENTS, MOST_EVENTS + 1)).astype(np.float32)
-    shares = np.array(weights, np.float32)
     before = restored.image
     image = np.empty_like(before)
     coarse = _coarse(frame, before, restored.change, factors, shares)
     _blend(frame, before, restored.change, factors, coarse, shares, image)
-    return Restored(image, now, change, t_us, frames, weights[0], agreement)
+    return Restored(image, now, change, t_us, frames, float(shares.fine), agreement)
 
 
 def damage(frame: np.ndarray) -> tuple[float, float]:
@@ -187,25 +218,25 @@ def _differences(frame, directions):
 @njit(fastmath=True, inline="always")
 def _cells_around(pixel, cells):
     """The two cells of `cells` whose centres lie around a pixel, and the share of the second; one at the border."""
-    place = (pixel + 0.5) / _CELL - 0.5
+    place = (pixel + 0.5) / COARSE_CELL_PX - 0.5
     first = min(max(int(np.floor(place)), 0), cells - 1)
     return first, min(first + 1, cells - 1), np.float32(min(max(place - first, 0.0), 1.0))
 
 
 @njit(fastmath=True)
-def _coarse(frame, before, change, factors, weights):
+def _coarse(frame, before, change, factors, shares):
     """What a frame adds to its prediction in coarse brightness and colours beyond what it adds in fine ones, see
     `_blend`: means over cells, ``(3, rows, W)``, interpolated along x. Every other pixel of every other row is seen."""
     height, width, channels = frame.shape
     most, offset, scale = len(factors) // 2, np.float32(OFFSET), np.float32(1 / 255)
-    rows, columns = -(-height // _CELL), -(-width // _CELL)
+    rows, columns = -(-height // COARSE_CELL_PX), -(-width // COARSE_CELL_PX)
     middle, last = (1, 2) if channels == 3 else (0, 0)
     cells = np.zeros((3, rows, columns), np.float32)
     for row in range(rows):
         for column in range(columns):
             red, green, blue, count = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
-            for y in range(row * _CELL, min(row * _CELL + _CELL, height), 2):
-                for x in range(column * _CELL, min(column * _CELL + _CELL, width), 2):
+            for y in range(row * COARSE_CELL_PX, min(row * COARSE_CELL_PX + COARSE_CELL_PX, height), 2):
+                for x in range(column * COARSE_CELL_PX, min(column * COARSE_CELL_PX + COARSE_CELL_PX, width), 2):
                     if abs(change[y, x]) <= most:
                         factor = factors[change[y, x] + most]
                         red += frame[y, x, 0] * scale + offset - (before[0, y, x] + offset) * factor
@@ -213,8 +244,8 @@ def _coarse(frame, before, change, factors, weights):
                         blue += frame[y, x, last] * scale + offset - (before[2, y, x] + offset) * factor
                         count += 1
             grey = np.float32(0.2126) * red + np.float32(0.7152) * green + np.float32(0.0722) * blue
-            colour = (weights[3] - weights[2]) / max(count, np.float32(1))
-            shift = (weights[1] - weights[0]) / max(count, np.float32(1)) * grey - colour * grey
+            colour = (shares.coarse_colour - shares.fine_colour) / max(count, np.float32(1))
+            shift = (shares.coarse - shares.fine) / max(count, np.float32(1)) * grey - colour * grey
             cells[0, row, column] = shift + colour * red
             cells[1, row, column] = shift + colour * green
             cells[2, row, column] = shift + colour * blue
@@ -228,13 +259,13 @@ def _coarse(frame, before, change, factors, weights):
 
 
 @njit(fastmath=True)
-def _blend(frame, before, change, factors, coarse, weights, image):
-    """A prediction corrected by its frame: `weights` are the frame's in fine and coarse brightness and in fine and
-    coarse colours. Pixels with more events than there are factors for are broken and take the frame alone."""
+def _blend(frame, before, change, factors, coarse, shares, image):
+    """A prediction corrected by its frame, which has its `FrameShares`. Pixels with more events than there are factors
+    for are broken and take the frame alone."""
     height, width, channels = frame.shape
     most, offset, scale = len(factors) // 2, np.float32(OFFSET), np.float32(1 / 255)
     middle, last = (1, 2) if channels == 3 else (0, 0)
-    colour, shift = weights[2], weights[0] - weights[2]
+    colour, shift = shares.fine_colour, shares.fine - shares.fine_colour
     one, zero = np.float32(1), np.float32(0)
     # A row at a time, in steps that the compiler turns into vector instructions.
     factor, now = np.empty(width, np.float32), np.empty((3, width), np.float32)
