@@ -91,6 +91,7 @@ class ActionPipeline:
             raise ModelError(f"{self.card.path}: the graphs are not those of an action model: export it again")
         _, self.segments, self._places, self._width = shapes["i_tokens"]
         self._sees_camera = "camera" in shapes
+        self._expert_multiplies = self._describe is not None and "factors" in output_names(self._sessions["motion_map"])
         self._state: ActionState | None = None
 
     def warm_up(self) -> None:
@@ -252,7 +253,8 @@ class ActionPipeline:
             expert = self._sessions["motion_map"]
             row = self._describe([step for token in tokens for step in token.maps])
             if row.any():
-                shares += expert.run(None, {expert.get_inputs()[0].name: row[None]})[0][0]
+                said = expert.run(None, {expert.get_inputs()[0].name: row[None]})[0][0]
+                shares = shares * said if self._expert_multiplies else shares + said
         return np.asarray(shares / shares.sum(), np.float32)
 
     def _say(self, frame: VideoFrame, state: ActionState, spikes: dict[str, float]) -> ActionScores:

@@ -206,6 +206,31 @@ def test_an_expert_moves_the_scores_towards_its_own(action_model, make_clip, tmp
     assert np.allclose(*partial, atol=1e-6)  # maps without residual were never seen: the network alone says
 
 
+def test_an_expert_that_multiplies_leaves_the_network_alone_where_it_knows_nothing(action_model, make_clip, tmp_path):
+    motion_map = pytest.importorskip("training.action.motion_map")
+    from training.action.config import MotionMapConfig
+
+    segments = read_clip(make_clip(40), segments=None)
+    alone = ActionPipeline(action_model)
+    expected = alone.score(alone.encode(segments))
+    maps = [step for token in alone.encode(segments).tokens for step in token.maps]
+    assert not maps  # a model without an expert keeps none
+    x = np.random.default_rng(0).random((9, 2 * SIZE_PER_TIME)).astype(np.float32)
+    rows = motion_map.Rows(x, np.arange(9) % 3, np.array(["a"] * 9), np.ones(9, bool))
+    for sharpness, same in ((1e6, True), (1e-3, False)):  # so sharp a kernel has nothing alike
+        for file in action_model.parent.iterdir():
+            shutil.copy(file, tmp_path)
+        fitted = motion_map.fit(rows, np.ones(9, bool), 3, MotionMapConfig(sharpness=sharpness, ridge=1e-3))
+        card = tmp_path / action_model.name
+        motion_map.add_to_card(card, motion_map.graph(fitted, weight=8.0, temperature=12.0, joins="product"))
+        joined = ActionPipeline(card)
+        scores = joined.score(joined.encode(segments))
+        assert scores.sum() == pytest.approx(1, abs=1e-5)
+        assert np.allclose(scores, expected, atol=1e-5) == same
+        off = ActionPipeline(card, experts=False)
+        np.testing.assert_allclose(off.score(off.encode(segments)), expected, atol=1e-6)
+
+
 def test_a_model_that_compares_i_frames_gets_the_one_before_in_clips_and_streams(make_clip, tmp_path):
     torch = pytest.importorskip("torch")
     from training.action.export import export

@@ -23,6 +23,7 @@ class SourceConfig:
         dataset: one of `halsie_ros.datasets.actions.video_sets.VIDEO_SETS`, with `root`, `split` and `csv`.
         repeat: how often a pass over the data takes each clip.
         validate: whether its held-out groups (of a data set: all of it) are validated on instead of trained on.
+        expert: whether the motion-map expert learns from it: "copies" (mirrored ones too), "once" or "no".
         validate_at_most: so many clips of it are validated on, spread evenly; 0: all.
     """
 
@@ -34,6 +35,11 @@ class SourceConfig:
     repeat: int = 1
     validate: bool = True
     validate_at_most: int = 0
+    expert: str = "copies"
+
+    def __post_init__(self) -> None:
+        if self.expert not in ("copies", "once", "no"):
+            raise TrainingError(f"expert is {self.expert!r}: choose copies, once or no")
 
     def open(self, data: Path) -> ClipSource:
         """Opens the source.
@@ -61,7 +67,9 @@ class MotionMapConfig:
 
     Attributes:
         kind: "maps" (where on the person things move; actions) or "statistics" (how much and how suddenly; scenes).
-        weight: of its scores against the network's probabilities.
+        joins: "sum" (its scores are added to the network's probabilities) or "product" (they are multiplied: where the
+            expert knows nothing alike it is even, and the network decides).
+        weight: of its scores against the network's probabilities (sum).
         nudges: whether clips of validated sources are added four times more, displaced by a cell (maps).
         gops: of a clip at most.
         times: into how many times a clip is sorted (maps).
@@ -72,6 +80,7 @@ class MotionMapConfig:
     """
 
     kind: str = "maps"
+    joins: str = "sum"
     weight: float = 8.0
     nudges: bool = False
     gops: int = 8
@@ -84,6 +93,8 @@ class MotionMapConfig:
     def __post_init__(self) -> None:
         if self.kind not in ("maps", "statistics"):
             raise TrainingError(f"motion_map: kind is {self.kind!r}: choose maps or statistics")
+        if self.joins not in ("sum", "product"):
+            raise TrainingError(f"motion_map: joins is {self.joins!r}: choose sum or product")
 
 
 @dataclass(frozen=True)

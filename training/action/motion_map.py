@@ -69,6 +69,8 @@ def describe(recipe: ActionRecipe, data: Path, settings: MotionMapConfig) -> Row
     """Every clip of a recipe's sources: itself, mirrored where mirroring keeps the label, nudged where settings say."""
     rows, labels, groups, judged = [], [], [], []
     for given in recipe.data:
+        if given.expert == "no":
+            continue
         source = given.open(data)
         nudges = NUDGES if settings.nudges and given.validate else NUDGES[:1]
         for clip, (label, group) in enumerate(zip(source.labels, source.groups)):
@@ -79,7 +81,7 @@ def describe(recipe: ActionRecipe, data: Path, settings: MotionMapConfig) -> Row
                 groups.append(group)
                 judged.append(given.validate)
                 continue
-            views = (maps, mirrored(maps)) if recipe.mirror == "same" else (maps,)
+            views = (maps, mirrored(maps)) if recipe.mirror == "same" and given.expert == "copies" else (maps,)
             for number, (view, nudge) in enumerate((v, n) for v in views for n in nudges):
                 rows.append(descriptor(view, settings.times, nudge))
                 labels.append(recipe.classes.index(label))
@@ -186,8 +188,11 @@ def cross_validate(rows: Rows, classes: int, settings: MotionMapConfig, folds: i
     }
 
 
-def graph(fitted: Expert, *, weight: float, temperature: float) -> onnx.ModelProto:
-    """The expert as a graph: `descriptor` or `statistics` ``(1, inputs)`` to `scores` ``(1, C)``."""
+def graph(fitted: Expert, *, weight: float, temperature: float, joins: str = "sum") -> onnx.ModelProto:
+    """The expert as a graph: `descriptor` or `statistics` ``(1, inputs)`` to ``(1, C)``.
+
+    The output is called `scores`, added to the network's probabilities, or `factors`, which multiply them.
+    """
     maps = fitted.projection is not None
     stored = np.float16 if maps else np.float32
     name = "descriptor" if maps else "statistics"
@@ -195,7 +200,7 @@ def graph(fitted: Expert, *, weight: float, temperature: float) -> onnx.ModelPro
         "support_stored": fitted.support.T.astype(stored),
         "lengths": np.square(fitted.support.astype(stored).astype(np.float32)).sum(1)[None],
         "coefficients": (fitted.coefficients * temperature).astype(np.float32),
-        "weight": np.float32(weight),
+        "weight": np.float32(weight if joins == "sum" else 1.0),
         "minus_slope": np.float32(-fitted.g),
         "two": np.float32(2),
     }
@@ -222,7 +227,7 @@ def graph(fitted: Expert, *, weight: float, temperature: float) -> onnx.ModelPro
         ("Exp", ["exponent"], "kernel"),
         ("MatMul", ["kernel", "coefficients"], "logits"),
         ("Softmax", ["logits"], "probabilities"),
-        ("Mul", ["probabilities", "weight"], "scores"),
+        ("Mul", ["probabilities", "weight"], "scores" if joins == "sum" else "factors"),
     ]
     more: dict[str, dict] = {
         "Cast": {"to": TensorProto.FLOAT},
@@ -234,7 +239,7 @@ def graph(fitted: Expert, *, weight: float, temperature: float) -> onnx.ModelPro
     inputs = len(fitted.projection) if fitted.projection is not None else fitted.support.shape[1]
     body = helper.make_graph(
         nodes, "motion_map", [value(name, TensorProto.FLOAT, [1, inputs])],
-        [value("scores", TensorProto.FLOAT, [1, fitted.coefficients.shape[1]])],
+        [value(steps[-1][2], TensorProto.FLOAT, [1, fitted.coefficients.shape[1]])],
         [numpy_helper.from_array(np.asarray(array), key) for key, array in constants.items()],
     )  # fmt: skip
     model = helper.make_model(body, producer_name="halsie_ros", opset_imports=[helper.make_opsetid("", OPSET)])
@@ -289,7 +294,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     chosen = ~np.isin(rows.group, args.hold_out.split(","))
     fitted = fit(rows, chosen, classes, settings)
-    size = add_to_card(args.model, graph(fitted, weight=settings.weight, temperature=settings.temperature))
+    size = add_to_card(
+        args.model, graph(fitted, weight=settings.weight, temperature=settings.temperature, joins=settings.joins)
+    )
     print(f"{args.model.stem}_motion_map.onnx: {len(fitted.support)} rows, {size / 1e6:.1f} MB")
     return 0
 
