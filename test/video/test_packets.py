@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 
 import pytest
@@ -117,3 +118,27 @@ def test_a_message_that_is_cut_off_is_refused(length):
 def test_another_message_type_is_refused():
     with pytest.raises(VideoError, match="carries no video stream"):
         read_packet("sensor_msgs/msg/Image", b"\0\1\0\0")
+
+
+@pytest.mark.parametrize("kind", [FFMPEG_PACKET, COMPRESSED_VIDEO, COMPRESSED_IMAGE])
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_stream_is_read_alike_from_every_message_type_with_fields_at_their_default(coded_stream, kind, apart):
+    from halsie_ros.video.stream import PacketStream
+
+    stream, frames = PacketStream(), []
+    for number, packet in enumerate(coded_stream("h264").packets):
+        data = bytes(packet.data)
+        cuts = [0, len(data) // 2, len(data)] if apart else [0, len(data)]
+        for a, b in itertools.pairwise(cuts):
+            writer = Writer().number("i", 12 + number // 25).number("I", number % 25 * 40_000_000).text("")
+            if kind == FFMPEG_PACKET:
+                writer.number("i", 0).number("i", 0).text("h264").number("Q", 0).number("B", 0).number("B", 1)
+                writer.octets(data[a:b])
+            elif kind == COMPRESSED_VIDEO:
+                writer.octets(data[a:b]).text("h264")
+            else:
+                writer.text("h264").octets(data[a:b])
+            frames += stream.push(read_packet(kind, writer.message()))
+    frames += stream.flush()
+    assert len(frames) == 60 and all(frame.trusted for frame in frames)
+    assert [frame.stamp_ns for frame in frames] == [12_000_000_000 + n * 40_000_000 for n in range(60)]

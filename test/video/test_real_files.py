@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -12,6 +13,7 @@ import pytest
 from halsie_ros.action.clip import read_clip
 from halsie_ros.video.features import FeatureExtractor
 from halsie_ros.video.file import VideoFile
+from halsie_ros.video.stream import PacketStream
 
 FAST = {"preset": "veryfast"}
 X265 = {"preset": "ultrafast", "x265-params": "log-level=none:pools=1:frame-threads=1"}
@@ -71,9 +73,36 @@ def test_every_kind_of_file_is_read_whole_and_gives_steps_to_the_network(tmp_pat
     assert np.median([step.dt_us for step in steps]) <= per_step * 1.2e6 / rate
 
 
-def test_intra_frames_alone_make_gops_of_twelve_without_vectors(encode, moving_scene):
-    from halsie_ros.video.stream import PacketStream
+LIVE = {
+    # encoder, rate, GOP, options
+    "GOP of 1": ("libx264", 30, 1, {"preset": "veryfast", "tune": "zerolatency"}),
+    "GOP of 250": ("libx264", 30, 250, {"preset": "veryfast", "tune": "zerolatency"}),
+    "four references, pyramid": ("libx264", 30, 30, {"preset": "slow", "x264-params": "ref=4:bframes=3"}),
+    "open GOPs": ("libx264", 30, 20, {"x264-params": "open-gop=1:keyint=20:ref=3:bframes=3"}),
+    "10 Hz": ("libx264", 10, 12, {"preset": "veryfast", "tune": "zerolatency"}),
+    "60 Hz": ("libx264", 60, 12, {"preset": "veryfast", "tune": "zerolatency"}),
+    "MPEG-4 with B-frames": ("mpeg4", 25, 12, {"qscale": "4", "bf": "2"}),
+    "HEVC with B-frames": ("libx265", 25, 12, {"preset": "fast", "x265-params": "log-level=none:pools=none"}),
+}
 
+
+@pytest.mark.parametrize("kind", list(LIVE))
+@pytest.mark.parametrize("sending", [False, True])
+def test_every_kind_of_live_stream_is_trusted_by_stamps_of_capture_or_sending(encode, moving_scene, kind, sending):
+    encoder, rate, gop, options = LIVE[kind]
+    packets = encode(moving_scene(48, 112, 160, 1), encoder, options, gop, rate)
+    stream = PacketStream()
+    step = 10**9 // rate
+    messages = [
+        replace(p, pts=None, keyframe=None, stamp_ns=10**18 + (n if sending else p.pts) * step)
+        for n, p in enumerate(packets)
+    ]
+    frames = [frame for message in messages for frame in stream.push(message)] + stream.flush()
+    assert [frame.reason for frame in frames if not frame.trusted] == []
+    assert [frame.stamp_ns for frame in frames] == [10**18 + n * step for n in range(48)]
+
+
+def test_intra_frames_alone_make_gops_of_twelve_without_vectors(encode, moving_scene):
     packets = encode(moving_scene(26, 112, 160, 1), "libx264", {"preset": "veryfast", "tune": "zerolatency"}, 1)
     stream, extractor = PacketStream(), FeatureExtractor()
     features = [extractor.push(frame) for packet in packets for frame in stream.push(packet)]
