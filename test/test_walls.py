@@ -27,7 +27,8 @@ ALLOWED = {
     "evaluation": "action bags classes datasets events files geometry inference pictures segmentation video wire",
     "demo": "action bags classes evaluation files inference pictures segmentation simulation video",
     "nodes": "action bags classes evaluation events files geometry inference pictures segmentation video wire",
-    "bench": "action bags classes events files geometry inference nodes pictures segmentation simulation video wire",
+    "bench": "action bags classes demo events files geometry inference nodes pictures segmentation simulation video "
+    "wire",
     "cli": "action bags bench classes datasets demo evaluation events files inference nodes segmentation video",
 }
 EVERYWHERE = {"errors", "kernels", "lazy"}

@@ -34,6 +34,8 @@ class LiveRun:
         confidence: stamp in ns -> mean confidence, 0 to 1.
         log: label_info, classifications and diagnostics as the recorder kept them.
         exit_codes: node name -> exit code.
+        usage: node name -> CPU seconds from its first output to the end, peak resident set in MB; empty where the
+            system has no /proc.
     """
 
     masks: dict[int, np.ndarray] = field(default_factory=dict)
@@ -42,6 +44,7 @@ class LiveRun:
     confidence: dict[int, float] = field(default_factory=dict)
     log: dict[str, Any] = field(default_factory=dict)
     exit_codes: dict[str, int] = field(default_factory=dict)
+    usage: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def drops(self) -> dict[str, int]:
         """Drops by cause, summed over the nodes' diagnostics (values named ``dropped_<cause>``)."""
@@ -95,6 +98,7 @@ def run_live(bag: Path, nodes: Sequence[NodeCommand], *, wait_for: Sequence[str]
             for node in (*nodes, recorder):
                 processes[node.name] = _start(node.words(), folder / f"{node.name}.log", environment)
             _wait_until_heard(count, processes, folder)
+            idle = {node.name: _usage(processes[node.name].pid) for node in nodes}
             replay = [sys.executable, "-m", "halsie_ros.cli.main", "bag", "replay", str(bag), "--rate", str(rate)]
             replay += ["--sent", str(sent), "--wait", ",".join(wait_for), "--timeout", str(START_TIMEOUT_S)]
             player = _start(replay, folder / "replay.log", environment)
@@ -105,6 +109,7 @@ def run_live(bag: Path, nodes: Sequence[NodeCommand], *, wait_for: Sequence[str]
             if player.returncode:
                 raise HalsieError(f"the replay ended with code {player.returncode}: {_last_line(folder, 'replay')}")
             _wait_until_quiet(count)
+            usage = {node.name: _usage(processes[node.name].pid) for node in nodes}
         finally:
             try:
                 codes = {node: _stop(process) for node, process in reversed(processes.items())}
@@ -113,7 +118,22 @@ def run_live(bag: Path, nodes: Sequence[NodeCommand], *, wait_for: Sequence[str]
                     process.kill()
         if not output.is_file():
             raise HalsieError(f"the recorder left nothing: {_last_line(folder, 'recorder')}")
-        return _read(output, sent, {node: codes[node] for node in (command.name for command in nodes)})
+        run = _read(output, sent, {node: codes[node] for node in (command.name for command in nodes)})
+        for name, now in usage.items():
+            before = idle[name]
+            if now is not None and before is not None:
+                run.usage[name] = (now[0] - before[0], now[1])
+        return run
+
+
+def _usage(pid: int) -> tuple[float, float] | None:
+    """CPU seconds of a process so far and its peak resident set in MB; None where the system does not tell."""
+    try:
+        times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        peak = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        return None
+    return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK"), int(peak.split()[1]) / 1024
 
 
 def _start(words: list[str], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:

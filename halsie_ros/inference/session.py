@@ -32,6 +32,8 @@ def open_session(
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # Plans of memory for whole runs are as fast as memory taken piece by piece, and hold a tenth more at 640x480.
+    options.enable_mem_pattern = False
     for name, size in _all_sizes(sizes or {}).items():
         options.add_free_dimension_override_by_name(name, size)
     try:

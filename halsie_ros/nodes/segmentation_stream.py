@@ -68,6 +68,7 @@ class SegmentationStream:
         self._converter = ImageConverter()
         self._frames = Statistics()
         self._steps = Statistics()
+        self._cpu, self._work = Statistics(), Statistics()  # of steps with a frame: the pipeline's, the worker's whole
         self._frame_id = ""
         self._mode = ""
         self._spikes: dict[str, float] = {}
@@ -123,7 +124,7 @@ class SegmentationStream:
     # The worker thread
 
     def _segment(self, choice: Choice) -> None:
-        started_s, image = time.monotonic(), None
+        started_s, started_cpu_s, image = time.monotonic(), time.thread_time(), None
         if choice.frame is not None:
             try:
                 image = self._converter.convert(choice.frame)
@@ -146,9 +147,13 @@ class SegmentationStream:
                 self._synchronizer.excuse()
             elif choice.frame is not None:
                 self._synchronizer.took(time.monotonic() - started_s)
+                self._work.latency((time.thread_time() - started_cpu_s) * 1e3)
 
     def _publish(self, step: Step, image: np.ndarray | None) -> None:
+        started_cpu_s = time.thread_time()
         result = self._masks.run(step, image, self._events.size)
+        if image is not None:
+            self._cpu.latency((time.thread_time() - started_cpu_s) * 1e3)
         if result is None:
             return
         if self._scene.see(result.confidence):
@@ -214,6 +219,8 @@ class SegmentationStream:
             "masks_per_s": rate,
             "latency_p50_ms": latency[0],
             "latency_p95_ms": latency[1],
+            "step_cpu_ms": (self._cpu.percentiles_ms() or (0.0, 0.0))[0],
+            "worker_cpu_ms": (self._work.percentiles_ms() or (0.0, 0.0))[0],
             **({} if self._scene.known is None else {"scene_known": self._scene.known}),
             "dropped_refused_step": self._steps.causes.get("refused_step", 0) + self._worker.failures,
             **{name: counts[name] for name in ("merged_step", "time_jump", "gap")},
