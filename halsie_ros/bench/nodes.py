@@ -94,7 +94,8 @@ def rows(load: Load, stamps: list[int], run: LiveRun) -> Iterator[Row]:
     if load.parameters.get("mask_rate_hz"):
         rate = len(run.masks) / load.duration_s
         yield Row(f"{case}/masks", "masks/s", rate, note=f"{load.parameters['mask_rate_hz']:g} asked for")
-    latencies = [run.latency_ms[stamp] for stamp in answered if stamp in run.latency_ms]
+    timed = [stamp for stamp in answered if stamp in run.sent_ns and stamp in run.arrived_ns]
+    latencies = [(run.arrived_ns[stamp] - run.sent_ns[stamp]) / 1e6 for stamp in timed]
     if latencies:
         p50, p95 = np.percentile(latencies, [50, 95])
         yield Row(f"{case}/latency_p50", "ms", float(p50), note="frame sent to mask received")

@@ -53,7 +53,9 @@ def test_events_are_thinned_or_thickened_to_a_rate_in_their_place_and_time(count
 def test_rows_tell_frames_answered_latency_overhead_and_memory():
     load = nodes.Load("street", 4, 4, 10.0, 1e6, duration_s=2.0)
     mask = np.zeros((4, 4), np.uint8)
-    run = LiveRun({1: mask, 2: mask, 3: mask}, {1: 10.0, 2: 20.0, 3: 30.0}, usage={"segmentation": (1.0, 300.0)})
+    arrived = {stamp: stamp * 1_000_000 + 10_000_000 * stamp for stamp in (1, 2, 3)}
+    sent = {stamp: stamp * 1_000_000 for stamp in (1, 2, 3, 4)}
+    run = LiveRun(dict.fromkeys((1, 2, 3), mask), arrived, sent, usage={"segmentation": (1.0, 300.0)})
     values = {"step_cpu_ms": "20.5", "worker_cpu_ms": "22.0", "dropped_superseded": "1"}
     run.log["diagnostics"] = {"segmentation: segmentation": {"values": values}}
     made = {row.case.removeprefix("nodes/street/"): row for row in nodes.rows(load, [1, 2, 3, 4], run)}
