@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from halsie_ros.datasets.actions.video_sets import open_video_set
 from training.action.data import ClipCache, ClipFiles, ClipSource, JoinedClips
 from training.core.command import TrainingError
 from training.core.loop import LoopConfig
@@ -102,7 +103,8 @@ class ActionRecipe:
     """One training run.
 
     Attributes:
-        classes: names in id order; `none` marks clips that show none of the others.
+        classes: names in id order; `none` marks clips that show none of the others. Empty: those of the first data
+            set's own lists (see :meth:`with_classes`).
         loop: see `LoopConfig`.
         card: what the model's card will say: commercial_use, licence, data, recipe.
         data: sources.
@@ -145,7 +147,22 @@ class ActionRecipe:
             raise TrainingError(f"mirror_pairs name {', '.join(sorted(strange))}: not among the classes")
         if not 0 <= self.streaming <= 1:
             raise TrainingError(f"streaming is {self.streaming}: give a share between 0 and 1")
-        self.network()
+        if self.classes:
+            self.network()
+
+    def with_classes(self) -> ActionRecipe:
+        """The recipe, its classes those of its first data set's lists where it names none.
+
+        Raises:
+            TrainingError: it names none and reads no data set.
+        """
+        if self.classes:
+            return self
+        given = next((source for source in self.data if source.dataset), None)
+        if given is None:
+            raise TrainingError("classes is empty: name them, or read a data set that has them")
+        found = open_video_set(str(given.dataset), Path(str(given.root)), given.split, given.csv)
+        return replace(self, classes=found.classes)
 
     def network(self) -> ActionConfig:
         """The network's sizes: those of `size` with the changes of `model`.

@@ -175,7 +175,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_set_argument(parser)
     args = parser.parse_args(arguments)
     with setting_up():
-        recipe = load(ActionRecipe, args.config, args.set)
+        recipe = load(ActionRecipe, args.config, args.set).with_classes()
         torch.manual_seed(recipe.loop.seed)
         task = ActionTask(recipe, args.data)
     train(task, recipe.loop, args.run, resume=args.resume, about=about(recipe))
