@@ -3,8 +3,9 @@ import pytest
 
 from halsie_ros.datasets.samples import Sample
 from halsie_ros.errors import ParameterError
-from halsie_ros.evaluation.degradations import Degradation, blur, dark, motion_between, overexposed
+from halsie_ros.evaluation.degradations import Degradation
 from halsie_ros.events import Events
+from halsie_ros.pictures.damage import blur, dark, motion_between, overexposed
 from halsie_ros.pictures.srgb import TO_LIGHT, to_codes
 
 

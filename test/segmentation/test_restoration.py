@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from halsie_ros.evaluation.degradations import READ_NOISE, blur
 from halsie_ros.events import Events
+from halsie_ros.pictures.damage import READ_NOISE, blur
 from halsie_ros.pictures.srgb import TO_LIGHT, to_codes, to_luminance
 from halsie_ros.segmentation import restoration
 from halsie_ros.segmentation.agreement import CONTRAST, Agreement

@@ -12,10 +12,9 @@ from torch import Tensor
 
 from halsie_ros.datasets.base import IGNORE
 from halsie_ros.datasets.samples import Sample
-from halsie_ros.evaluation.degradations import READ_NOISE, blur
 from halsie_ros.events import Events
 from halsie_ros.kernels import njit
-from halsie_ros.pictures.srgb import TO_LIGHT, to_codes
+from halsie_ros.pictures.damage import blur, dark, overexposed
 from training.core.command import TrainingError
 
 
@@ -217,11 +216,9 @@ class Damage:
         """``(h, w, 3) uint8`` to the same."""
         if self.kind == "blur":
             return blur(image, self.direction, round(self.strength))
-        light = TO_LIGHT[image]
         if self.kind == "overexposed":
-            return to_codes(light * self.strength)
-        noise = rng.standard_normal(light.shape, np.float32) * np.float32(READ_NOISE)
-        return to_codes(light / self.strength + noise)
+            return overexposed(image, more=self.strength)
+        return dark(image, rng, less=self.strength)
 
 
 def random_colours(spread: float, rng: np.random.Generator) -> np.ndarray:
