@@ -67,7 +67,7 @@ def show_masks(recording: Recording, stamps: list[int], live: LiveRun, folder: P
 def judge(recording: Recording, live: LiveRun, card: ModelCard) -> LiveScore:
     """What the node `evaluate` would have made of the run, had it listened.
 
-    Labels that mean something else than the model's classes, or have another size than the masks, are left aside.
+    Labels that mean something else than the model's classes are left aside.
     """
     classes = _classes(recording, card)
     own = class_set_of(card.classes)
@@ -80,7 +80,7 @@ def judge(recording: Recording, live: LiveRun, card: ModelCard) -> LiveScore:
     labels = ((stamp, 1, label) for stamp, label in recording.truth())
     for stamp, is_label, pixels in heapq.merge(frames, labels, key=lambda item: item[:2]):
         if is_label:
-            if classes is not None and live.masks.get(stamp, pixels).shape == pixels.shape:
+            if classes is not None:
                 score.label(stamp, pixels)
             continue
         if stamp in live.sent_ns:

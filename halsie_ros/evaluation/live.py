@@ -102,8 +102,16 @@ class LiveScore:
         """A ground-truth mask arrived."""
         self._score(stamp_ns, self._pairing.add_label(stamp_ns, label))
 
+    def lost(self, cause: str) -> None:
+        """A message that could not be used."""
+        self._losses[cause] = self._losses.get(cause, 0) + 1
+
     def _score(self, stamp_ns: int, pair: tuple[np.ndarray, np.ndarray] | None) -> None:
-        if pair is not None:
+        if pair is None:
+            return
+        if pair[0].shape != pair[1].shape:
+            self.lost("labels of another size than their masks")
+        else:
             self._tally.score(f"{stamp_ns}", stamp_ns // 1000, self._pictures.get(stamp_ns), *pair)
 
     def status(self, part: str, values: dict[str, str]) -> None:

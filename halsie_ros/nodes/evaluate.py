@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
@@ -19,7 +20,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
 from halsie_ros.classes import CLASS_SETS
-from halsie_ros.errors import HalsieError, ParameterError
+from halsie_ros.errors import CodecError, HalsieError, ParameterError
 from halsie_ros.evaluation.live import LiveScore
 from halsie_ros.evaluation.pairing import class_set_of_info
 from halsie_ros.evaluation.report import html
@@ -86,15 +87,30 @@ class Evaluate(Node):
 
     def _image(self, _: str, message: Any) -> None:
         now_ns = time.monotonic_ns()
-        self._scoring().image(stamp_to_ns(message.header.stamp), now_ns, self._converter.convert(message))
+        picture = self._pixels("image", message)
+        if picture is not None:
+            self._scoring().image(stamp_to_ns(message.header.stamp), now_ns, picture)
 
     def _mask(self, message: Image) -> None:
         now_ns = time.monotonic_ns()
-        self._scoring().mask(stamp_to_ns(message.header.stamp), now_ns, self._converter.convert(message).copy())
-        self._last_s = time.monotonic()
+        mask = self._pixels("segmentation/mask", message)
+        if mask is not None:
+            self._scoring().mask(stamp_to_ns(message.header.stamp), now_ns, mask.copy())
+            self._last_s = time.monotonic()
 
     def _label(self, message: Image) -> None:
-        self._scoring().label(stamp_to_ns(message.header.stamp), self._converter.convert(message).copy())
+        label = self._pixels("ground_truth/mask", message)
+        if label is not None:
+            self._scoring().label(stamp_to_ns(message.header.stamp), label.copy())
+
+    def _pixels(self, topic: str, message: Any) -> np.ndarray | None:
+        """The picture of a message; one that is none is counted and passed over."""
+        try:
+            return self._converter.convert(message)
+        except CodecError as error:
+            self._scoring().lost(f"bad messages on {topic}")
+            self.get_logger().warning(f"{topic}: {error}", throttle_duration_sec=5.0)
+            return None
 
     def _label_info(self, message: Any) -> None:
         try:

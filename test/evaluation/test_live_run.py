@@ -87,3 +87,13 @@ def test_nothing_scored_says_what_came(score):
     score.label(7, flat(0))
     with pytest.raises(ParameterError, match="1 images, 0 masks, 1 labels arrived"):
         score.result({})
+
+
+def test_a_label_of_another_size_than_its_mask_is_counted_and_passed_over(score):
+    for k, size in enumerate(((12, 16), (6, 8))):
+        score.mask(k, k + 1, flat(3))
+        score.label(k, np.full(size, 3, np.uint8))
+    score.lost("bad messages on image")
+    result = score.result({})
+    assert result["frames"] == 1
+    assert result["drops"] == {"bad messages on image": 1, "labels of another size than their masks": 1}
