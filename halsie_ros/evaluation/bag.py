@@ -66,6 +66,7 @@ def evaluate_bag(
         run.through_the_bag()
         if run.unregistered and run.unregistered == len(run.tally.windows):
             raise GeometryError(f"{path}: {run.masks.problem}; see --registration and --params")
+        run.refuse_events_apart()
         about = {
             "dataset": "bag",
             "split": path.name,
@@ -76,6 +77,7 @@ def evaluate_bag(
             "registration": settings.registration,
             "topics": {"images": topics.images, "events": topics.events, "labels": ground_truth},
             "labels_without_mask": run.pairing.labels - run.pairing.paired,
+            "event_offset_ms": run.event_offset_ms,
             "drops": run.drops,
         }
         if not run.tally.records:
@@ -129,12 +131,35 @@ class _Run:
         self._bag, self._topics, self._inputs, self._degradation = bag, topics, inputs, degradation
         card, alignment = pipeline.card, settings.alignment()
         self.masks = MaskStream(pipeline, alignment)
-        self._source = BagStream(bag, topics, alignment, settings.timing(card.bins * card.bin_us))
+        self._source = BagStream(
+            bag,
+            topics,
+            alignment,
+            settings.timing(card.bins * card.bin_us),
+            event_time=settings.event_time,
+            shift_us=round(settings.event_offset_ms * 1000),
+            image_bits=settings.image_bits,
+        )
         self._last_frame: np.ndarray | None = None
         self._bad: Counter[str] = Counter()
         self.unregistered = 0
         self.pairing = Pairing()
         self.tally = Tally(card, CommonClasses(card, label_classes(bag, topics, card.classes)))
+
+    @property
+    def event_offset_ms(self) -> float | None:
+        """How far the bag's events are ahead of its images."""
+        return self._source.event_offset_ms
+
+    def refuse_events_apart(self) -> None:
+        """Raises BagError where events came and none of them fell between the images."""
+        used = sum(window["events"] for window in self.tally.windows)
+        if self._inputs != "frames" and not self.masks.problem and self._source.events_seen and not used:
+            offset = "" if self.event_offset_ms is None else f" (they are {self.event_offset_ms:.0f} ms ahead)"
+            raise BagError(
+                f"{self._bag.path}: none of the {self._source.events_seen} events falls between the images"
+                f"{offset}: events and images do not overlap in time; see event_time and event_offset_ms (--params)"
+            )
 
     @property
     def drops(self) -> dict[str, int]:

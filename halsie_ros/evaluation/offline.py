@@ -41,6 +41,9 @@ class StreamSettings:
     max_wait_ms: float = 20.0
     timeout_ms: float = 500.0
     mask_rate_hz: float = 0.0
+    event_time: str = "auto"
+    event_offset_ms: float = 0.0
+    image_bits: int = 0
     restoration: bool = True
 
     @classmethod
@@ -97,6 +100,9 @@ class BagStream:
         topics: of the bag.
         alignment: gets the bag's calibrations.
         timing: the synchroniser's rules.
+        event_time: which times events get, one of `SensorClock.SOURCES`.
+        shift_us: added to every event's time.
+        image_bits: of samples in 16 bits, 0: learned.
         sensor_size: (height, width) of the event sensor, None before its first message.
         lost: bad messages, jumps of time and event losses, by cause.
     """
@@ -105,6 +111,9 @@ class BagStream:
     topics: PerceptionTopics
     alignment: Alignment
     timing: Timing
+    event_time: str = "auto"
+    shift_us: int = 0
+    image_bits: int = 0
     sensor_size: tuple[int, int] | None = None
     lost: Counter[str] = field(default_factory=Counter)
 
@@ -112,10 +121,11 @@ class BagStream:
         self._synchronizer = Synchronizer(self.timing, EventRing)
         info = self.bag.topics[self.topics.events]
         self._decoder = EventTopicDecoder(info.type, serialization=info.serialization, definition=info.definition)
-        self._clock, self._converter = SensorClock(), ImageConverter()
+        self._clock, self._converter = SensorClock(self.event_time), ImageConverter(bits=self.image_bits)
         needed = {name: topic for name, topic in self.topics.calibrations.items() if name in self.alignment.needs}
         self._calibrations = {topic: name for name, topic in needed.items()}
         self._now_s = 0.0
+        self.events_seen = 0
 
     @property
     def inputs(self) -> set[str]:
@@ -123,9 +133,15 @@ class BagStream:
         return {self.topics.images, self.topics.events, *self._calibrations}
 
     @property
+    def event_offset_ms(self) -> float | None:
+        """How far events are ahead of the images at the same log time, lately; None while it is not known."""
+        offset_us = self._synchronizer.offset_us
+        return None if offset_us is None else offset_us / 1e3
+
+    @property
     def drops(self) -> dict[str, int]:
         """What was lost or bent so far, by cause, as the node's diagnostics name it."""
-        late = {"events_late": self._synchronizer.late_events}
+        late = {"events_late": self._synchronizer.late_events, "events_lost": self._synchronizer.lost_events}
         every = Counter({**self.lost, **self._synchronizer.counts, **late})
         return {cause: number for cause, number in sorted(every.items()) if number}
 
@@ -148,6 +164,8 @@ class BagStream:
     def _push(self, topic: str, log_ns: int, payload: bytes) -> None:
         if topic == self.topics.events:
             batch, jump = self._clock.localize(self._decoder.push(payload, log_ns))
+            batch = batch.shifted(self.shift_us) if self.shift_us else batch
+            self.events_seen += len(batch.events)
             self.lost.update(batch.losses())
             if jump.resets:
                 self.lost[f"time_{jump.value}"] += 1

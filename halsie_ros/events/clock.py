@@ -15,7 +15,10 @@ from enum import Enum
 import numpy as np
 
 from halsie_ros.errors import ParameterError
+from halsie_ros.events.codecs.batch import span_of
+from halsie_ros.events.events import Events
 from halsie_ros.events.messages import EventBatch
+from halsie_ros.events.strays import without_strays
 from halsie_ros.wire.stamps import SECOND_NS
 
 _BUCKET_US = 250_000
@@ -27,6 +30,14 @@ _MAX_DRIFT = 300e-6
 _SLEW = 0.05
 #: Stamps nearer to the first one than this, after a jump back, mean that a recording starts again.
 _LOOP_NS = SECOND_NS
+#: Messages of fewer events than this may be a slip as a whole.
+_FEW = 8
+#: Sensor time over which a header's stamp may stay the same before it counts as standing still.
+_STILL_US = 100_000
+#: Stamps of single events farther from their header than this are of another clock, such as the driver's start.
+_OTHER_CLOCK_US = 10_000_000
+#: How far they may run away from how they were at first, over what latency explains.
+_DRIFT_US = 20_000
 
 
 class Jump(Enum):
@@ -52,16 +63,22 @@ class SensorClock:
     """Maps one sensor's time to host time; state only moves forward, by `observe`.
 
     Example: the first packet's time 5 us with stamp 1000 ns gives ``to_host_ns(6) == 2000``.
+
+    Attributes:
+        source: which times events get.
+        coarse_stamps: whether header stamps were seen to stand still while the sensor went on: constant, or whole
+            seconds. They are then believed only when they change.
     """
 
-    SOURCES = ("event", "header", "sensor")
+    SOURCES = ("auto", "sensor", "header")
 
-    def __init__(self, source: str = "event", *, gap_us: int = 1_000_000, jump_us: int = 500_000) -> None:
+    def __init__(self, source: str = "auto", *, gap_us: int = 1_000_000, jump_us: int = 500_000) -> None:
         """Makes a clock that has seen nothing.
 
         Args:
-            source: "event": stamps of single events as they are where messages have them, header stamps for sensor
-                clocks; "header": header stamps for all; "sensor": no host time at all.
+            source: "auto": header stamps for sensor clocks; stamps of single events as they are where messages have
+                them, unless they are of another clock; "header": header stamps for all; "sensor": the events' own
+                times as they are.
             gap_us: silence that counts as a gap.
             jump_us: disagreement of the clocks that counts as a jump.
 
@@ -77,7 +94,12 @@ class SensorClock:
 
     def reset(self) -> None:
         """Forgets both clocks."""
+        self.coarse_stamps = False
         self._first_ns: int | None = None
+        self._first_offset: float | None = None
+        self._correction = False
+        self._suspected = False
+        self._same_us = self._coarse_us = 0
         self._last: tuple[int, int] | None = None
         self._anchor(0, 0)
 
@@ -89,6 +111,11 @@ class SensorClock:
         self._line = (t_us, offset_us, 0.0)
         self._offset_us = offset_us
         self._far_since_ns: int | None = None
+
+    @property
+    def drifted_us(self) -> int:
+        """How far stamps of single events have run away from the header's since the first message."""
+        return 0 if self._first_offset is None else round(self._offset_us - self._first_offset)
 
     @property
     def offset_us(self) -> int:
@@ -112,6 +139,12 @@ class SensorClock:
         sensor_us = t_us - self._last[0]
         host_us = (stamp_ns - self._last[1]) // 1000
         self._last = (t_us, stamp_ns)
+        if self._stands_still(sensor_us, host_us):
+            return Jump.NONE
+        if self.coarse_stamps and 0 < host_us < 2 * self._coarse_us and sensor_us >= 0:
+            self._anchor(t_us, raw)  # a clock of whole seconds is right when it turns over
+            self._best = (t_us, raw)
+            return Jump.NONE
         at, offset, slope = self._line
         predicted = offset + slope * (t_us - at)
         jump = self._jump_of(stamp_ns, sensor_us, host_us, raw - predicted)
@@ -136,6 +169,17 @@ class SensorClock:
         error = predicted - self._offset_us
         self._offset_us += error if -room <= error <= room else room if error > 0 else -room
         return jump
+
+    def _stands_still(self, sensor_us: int, host_us: int) -> bool:
+        """Whether the header's stamp stays the same while the sensor goes on (constant, or counting whole seconds)."""
+        if host_us or sensor_us < 0:
+            self._same_us = 0
+            return False
+        self._same_us += sensor_us
+        if self._same_us > _STILL_US:
+            self.coarse_stamps = True
+            self._coarse_us = max(self._coarse_us, self._same_us, SECOND_NS // 1000)
+        return self.coarse_stamps
 
     def _jump_of(self, stamp_ns: int, sensor_us: int, host_us: int, excess: float) -> Jump:
         """What the steps of both clocks say, and how far the offset lies above the prediction."""
@@ -189,13 +233,59 @@ class SensorClock:
         return (np.asarray(t_us, np.int64) + self.offset_us) * 1000
 
     def localize(self, batch: EventBatch) -> tuple[EventBatch, Jump]:
-        """A batch with its times in host microseconds by this clock's source; and whether time jumped before it."""
+        """A batch on the host's clock by this clock's source; and whether time jumped before it.
+
+        Single events with times far off the rest are left out, and counted in the batch's `dropped` as `stray_time`.
+        """
         if batch.span_us is None:
             return batch, Jump.NONE
-        first, last = batch.span_us
+        events, strays = without_strays(batch.events)
+        if strays:
+            batch = _stripped(batch, events, strays)
+        first, last = batch.span_us or (0, 0)
+        if self._is_suspect(batch, first):
+            return _stripped(batch, Events.empty(), len(batch.events)), Jump.NONE
         jump = self.observe(first, batch.stamp_ns) if batch.stamp_ns else Jump.NONE
-        if self.source == "sensor" or (self.source == "event" and not batch.sensor_clock):
+        shift = self._shift_us(batch.sensor_clock, last - first)
+        if not shift:
             return batch, jump
-        offset_us = self.offset_us
-        span_us = first + offset_us, last + offset_us
-        return replace(batch, events=batch.events.shifted(offset_us), span_us=span_us, sensor_clock=False), jump
+        return replace(batch, events=batch.events.shifted(shift), span_us=(first + shift, last + shift)), jump
+
+    def _is_suspect(self, batch: EventBatch, first_us: int) -> bool:
+        """Whether a message of few events jumps while the header's clock goes on: it is believed when repeated."""
+        if self._last is None or len(batch.events) >= _FEW or not batch.stamp_ns:
+            self._suspected = False
+            return False
+        at, offset, slope = self._line
+        host_us = (batch.stamp_ns - self._last[1]) // 1000
+        excess = batch.stamp_ns / 1000 - first_us - (offset + slope * (first_us - at))
+        steady = -self._jump_us <= host_us <= self._gap_us
+        jumps = abs(excess) > self._jump_us and not self.coarse_stamps and self._far_since_ns is None
+        self._suspected = bool(steady and jumps and not self._suspected)
+        return self._suspected
+
+    def _shift_us(self, sensor_clock: bool, span_us: int) -> int:
+        """What is added to a batch's times.
+
+        Stamps of single events are the host's and stay as they are, unless they cannot be: they count from the driver's
+        start, or run away from the header's stamps. Then the difference to how it was at first is taken out, slowly.
+        """
+        if self.source == "sensor":
+            return 0
+        if sensor_clock or self.source == "header":
+            return self.offset_us
+        if self._first_offset is None:
+            self._first_offset = self._offset_us
+        if abs(self._first_offset) > _OTHER_CLOCK_US:
+            return self.offset_us
+        astray = self._offset_us - self._first_offset
+        if abs(astray) > _DRIFT_US + span_us or self._correction:
+            self._correction = True
+            return round(astray)
+        return 0
+
+
+def _stripped(batch: EventBatch, events: Events, strays: int) -> EventBatch:
+    """The batch with the events that are left, and the strays counted."""
+    dropped = {**batch.dropped, "stray_time": batch.dropped.get("stray_time", 0) + strays}
+    return replace(batch, events=events, dropped=dropped, span_us=span_of(events))

@@ -7,7 +7,7 @@ message's type and `encoding`.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -67,6 +67,12 @@ class EventBatch:
     dropped: dict[str, int] = field(default_factory=dict)
     sensor_clock: bool = False
     span_us: tuple[int, int] | None = None
+
+    def shifted(self, shift_us: int) -> EventBatch:
+        """The same batch with all its times, and its stamp, moved."""
+        span = None if self.span_us is None else (self.span_us[0] + shift_us, self.span_us[1] + shift_us)
+        stamp_ns = self.stamp_ns + shift_us * 1000
+        return replace(self, events=self.events.shifted(shift_us), stamp_ns=stamp_ns, span_us=span)
 
     @property
     def end_us(self) -> int:

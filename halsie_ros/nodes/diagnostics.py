@@ -150,6 +150,13 @@ def stream_level(
     return (WARN, complaint) if complaint else (OK, "")
 
 
+def warned(level: bytes, message: str, warning: str) -> tuple[bytes, str]:
+    """Level and message with a warning of the node's own in front; an error or a silence stays what it is."""
+    if not warning or level not in (OK, WARN):
+        return level, message
+    return WARN, f"{warning}; {message}" if message else warning
+
+
 class Announcer:
     """Brings what diagnostics complain of to the log: once when it begins, again after a minute, and its end.
 

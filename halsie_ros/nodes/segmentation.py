@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from halsie_ros.events.clock import SensorClock
 from halsie_ros.geometry.alignment import KINDS, Alignment
 from halsie_ros.nodes import qos
 from halsie_ros.nodes.managed import ManagedNode
@@ -21,6 +22,22 @@ PARAMETERS = (
     Parameter("mask_rate_hz", 0.0, "Masks per second from events between the frames; 0: none.", low=0.0, high=1000.0),
     Parameter("max_wait_ms", 20.0, "How long a frame waits for its events.", low=0.0, high=1000.0),
     Parameter("timeout_ms", 500.0, "Silence after which a stream counts as lost.", low=1.0, high=60000.0),
+    Parameter(
+        "event_time",
+        "auto",
+        "Times of events: auto, their header's stamps (header), or their own as they are (sensor).",
+        choices=SensorClock.SOURCES,
+        read_only=True,
+    ),
+    Parameter("event_offset_ms", 0.0, "Added to the events' times, where they lag the images.", low=-1e9, high=1e9),
+    Parameter(
+        "image_bits",
+        0,
+        "Bits of samples in 16 (10, 12, 14); 0: learned from the images.",
+        low=0,
+        high=16,
+        read_only=True,
+    ),
     Parameter("registration", "identity", "How events get into the image frame.", choices=KINDS, read_only=True),
     Parameter(
         "homography",

@@ -37,6 +37,25 @@ from halsie_ros.wire.stamps import stamp_to_ns
 _RAW, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 
 
+_BEHIND_US = 20_000
+"""How far events may lie behind the images, beyond what frames wait for them."""
+_AHEAD_US = 200_000
+"""What a slow camera explains."""
+_OTHER_CLOCK_US = 1_000_000
+
+
+def _offset_complaint(offset_us: int, wait_us: int) -> str:
+    """What is wrong with how far events are ahead of the images, in one line; empty where nothing is."""
+    if -wait_us - _BEHIND_US <= offset_us <= _AHEAD_US:
+        return ""
+    where = "ahead of" if offset_us > 0 else "behind"
+    told = f"{abs(offset_us) / 1e6:.1f} s" if abs(offset_us) >= _OTHER_CLOCK_US else f"{abs(offset_us) / 1e3:.0f} ms"
+    return (
+        f"events lie {told} {where} the images: give both stamps of the same clock, or correct it by the parameter "
+        f"event_offset_ms ({-offset_us / 1e3:.0f})"
+    )
+
+
 def stream_timing(settings: Mapping[str, Any], window_us: int = 50_000) -> Timing:
     """The synchroniser's rules from the node's parameters; raises ParameterError where they contradict each other."""
     return Timing(window_us, settings["max_wait_ms"], settings["timeout_ms"], settings["mask_rate_hz"])
@@ -65,7 +84,7 @@ class SegmentationStream:
         self._card = pipeline.card
         self._output = output
         self._settings = settings
-        self._converter = ImageConverter()
+        self._converter = ImageConverter(bits=settings["image_bits"])
         self._frames = Statistics()
         self._steps = Statistics()
         self._cpu, self._work = Statistics(), Statistics()  # of steps with a frame: the pipeline's, the worker's whole
@@ -80,7 +99,9 @@ class SegmentationStream:
         self._images = DiscoveredSubscription(
             node, "image", (_RAW, _COMPRESSED), qos.IMAGE_DEPTH, self._take_image, raw=False
         )
-        self._events = EventInput(node, self._take_events)
+        self._events = EventInput(node, self._take_events, event_time=settings["event_time"])
+        self._events.shift_us = round(settings["event_offset_ms"] * 1000)
+        self._events_used = (time.monotonic(), 0)
         self.topics: Sequence[str] = (self._images.topic, self._events.topic)
         self._calibrations = [CalibrationInput(node, name, alignment) for name in alignment.needs]
         self._worker.start()
@@ -97,6 +118,7 @@ class SegmentationStream:
         """Takes changed parameters into use."""
         with self._worker.changed:
             self._synchronizer.timing = self._timing()
+            self._events.shift_us = round(self._settings["event_offset_ms"] * 1000)
             self._worker.changed.notify()
 
     def _timing(self) -> Timing:
@@ -166,11 +188,22 @@ class SegmentationStream:
             frame_id=self._frame_id or self._events.frame_id,
             alpha=self._settings["overlay_alpha"],
         )
-        used = (step.use_frame, "frames"), (step.use_events and not self._masks.problem, "events")
+        used = (
+            (step.use_frame, "frames"),
+            (step.use_events and not self._masks.problem and self._are_used(step), "events"),
+        )
         self._mode = " and ".join(name for use, name in used if use)
         self._spikes = result.spikes
         self._steps.count()
         self._steps.latency((time.monotonic() - step.received_s) * 1e3)
+
+    def _are_used(self, step: Step) -> bool:
+        """Whether events, where they come, also fall into the windows of the steps."""
+        now_s, units = time.monotonic(), self._events.statistics.units
+        if len(step.events):
+            self._events_used = (now_s, units)
+        used_s, used_units = self._events_used
+        return units == used_units or now_s - used_s <= self._settings["timeout_ms"] / 1e3
 
     def _bad_image(self, error: HalsieError) -> None:
         self._frames.refuse("bad_image", error)
@@ -182,18 +215,26 @@ class SegmentationStream:
         """How images, events and masks fare."""
         with self._worker.changed:
             counts = Counter(self._synchronizer.counts)
-            late, skew_us = self._synchronizer.late_events, self._synchronizer.skew_us
-        problem = self._masks.problem
-        if not problem and skew_us is not None and abs(skew_us) >= 1_000_000:
-            problem = f"events are {skew_us / 1e6:+.1f} s from the images: both need stamps of the same clock"
-        events = {"events_late": late, "events_outside": self._masks.counts["events_outside"]}
+            late, lost = self._synchronizer.late_events, self._synchronizer.lost_events
+            offset_us, standing = self._synchronizer.offset_us, self._synchronizer.standing_stamps
+        problem, warning = self._masks.problem, ""
+        if offset_us is not None and not standing:
+            odd = _offset_complaint(offset_us, round(self._settings["max_wait_ms"] * 1000))
+            problem = problem or (odd if abs(offset_us) >= _OTHER_CLOCK_US else "")
+            warning = odd
+        events = {
+            "events_late": late,
+            "events_lost": lost,
+            "events_outside": self._masks.counts["events_outside"],
+            "ahead_of_images_ms": "" if offset_us is None else offset_us / 1e3,
+        }
         return [
-            self._image_status(counts),
-            self._events.status(self._settings["timeout_ms"], events, problem),
+            self._image_status(counts, standing),
+            self._events.status(self._settings["timeout_ms"], events, problem, warning),
             self._segmentation_status(counts),
         ]
 
-    def _image_status(self, counts: Counter[str]) -> DiagnosticStatus:
+    def _image_status(self, counts: Counter[str], standing: bool) -> DiagnosticStatus:
         images = self._images
         height, width = self._masks.image_size or (0, 0)
         values = {
@@ -205,9 +246,17 @@ class SegmentationStream:
             "dropped_bad_image": self._frames.causes.get("bad_image", 0),
             **{f"dropped_{cause}": counts[cause] for cause in ("superseded", "duplicate_frame")},
             "late_frame": counts["late_frame"],
+            "sample_bits": self._sample_bits(),
         }
         level, message = diagnostics.stream_level(self._frames, images, self._settings["timeout_ms"])
+        arrival = f"stamps of {images.topic} do not advance: its images are taken at the time of their arrival"
+        level, message = diagnostics.warned(level, message, arrival if standing else "")
         return diagnostics.status(level, "image", message or f"{width}x{height}", values)
+
+    def _sample_bits(self) -> str:
+        """Bits of the images' samples in 16, as they are told or learned; 8 where there are none such."""
+        bits = self._converter.bits
+        return f"{bits} (learned)" if bits and self._converter.learned else str(bits or 8)
 
     def _segmentation_status(self, counts: Counter[str]) -> DiagnosticStatus:
         rate = self._steps.rates()[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -40,6 +41,38 @@ def missing_type(type_name: str) -> str:
     return f"{type_name} is not installed: {apt}build it from halsie_ros/interfaces (README, Message packages)"
 
 
+_MSG_NAMES = {"boolean": "bool", "octet": "byte", "float": "float32", "double": "float64"}
+
+
+def definition_of(type_name: str) -> str | None:
+    """The .msg text of an installed message type with what it nests, from the graph's own classes; None without one.
+
+    Fields that events never have (arrays of fixed length, wide strings) are given as they are.
+    """
+    cls, seen = message_class(type_name), {type_name}
+    if cls is None:
+        return None
+
+    def fields(message: Any) -> str:
+        lines = []
+        for name, kind in message.get_fields_and_field_types().items():
+            found = re.fullmatch(r"sequence<([^,>]+)(?:,.*)?>", kind)
+            base = found[1] if found else kind
+            if "/" in base:
+                nested.append(base.replace("/", "/msg/"))
+            lines.append(f"{_MSG_NAMES.get(base, base)}{'[]' if found else ''} {name}\n")
+        return "".join(lines)
+
+    nested: list[str] = []
+    text = fields(cls)
+    while nested:
+        name = nested.pop()
+        if name not in seen and (inner := message_class(name)) is not None:
+            seen.add(name)
+            text += f"===\nMSG: {name.replace('/msg/', '/')}\n{fields(inner)}"
+    return text
+
+
 class DiscoveredSubscription:
     """Waits for a publisher of a topic, then subscribes with the publisher's type and as reliably as all offer it.
 
@@ -50,6 +83,7 @@ class DiscoveredSubscription:
         depth: of the queue.
         callback: called with the type's name and the message.
         raw: hand over the serialized bytes instead of a message object.
+        alike: says of another type's name and definition whether the node understands it as well.
 
     Attributes:
         type_name: the type in use, None before the first publisher.
@@ -66,12 +100,14 @@ class DiscoveredSubscription:
         callback: Callable[[str, Any], None],
         *,
         raw: bool,
+        alike: Callable[[str, str], bool] | None = None,
     ) -> None:
         self._node = node
         self._types = tuple(types)
         self._depth = depth
         self._callback = callback
         self._raw = raw
+        self._alike = alike
         self._subscription: Any = None
         self._qos = input_qos(depth)
         self._complain_s = time.monotonic() + _LONELY_S
@@ -126,10 +162,12 @@ class DiscoveredSubscription:
         if self.type_name in offered:
             self._follow_reliability(publishers)
             return
-        known = [name for name in offered if name in self._types]
+        known = [name for name in offered if name in self._types] or [name for name in offered if self._is_alike(name)]
         problem = ""
         if not known:
             problem = f"topic {self.topic} has type {', '.join(offered)}: publish one of {', '.join(self._types)}"
+            absent = [name for name in offered if message_class(name) is None] if self._alike else []
+            problem += f"; {', '.join(absent)} is not installed, a definition that is alike would do" if absent else ""
         elif (cls := message_class(known[0])) is None:
             problem = f"topic {self.topic}: {missing_type(known[0])}"
         else:
@@ -137,6 +175,10 @@ class DiscoveredSubscription:
         if problem and problem != self.problem:
             self._node.get_logger().error(problem)
         self.problem = problem
+
+    def _is_alike(self, name: str) -> bool:
+        definition = definition_of(name) if self._alike is not None else None
+        return definition is not None and self._alike is not None and self._alike(name, definition)
 
     def _miss(self) -> None:
         """Says, now and then, that nobody publishes, and what else of our types is there."""

@@ -72,7 +72,6 @@ class MaskStream:
             scale *= work[0] / size[0]
             image = None if image is None else shrunk_frame(image, work)
             events = None if events is None else shrunk_events(events, size, work)
-        late = step.stamp_ns // 1000 < step.t1_us  # the frame shows the past: no event led to it from the last one
         result = self.pipeline.step(
             image if step.use_frame else None,
             events,
@@ -80,7 +79,7 @@ class MaskStream:
             t0_us=step.t0_us,
             t1_us=step.t1_us,
             size=work,
-            restoration=1 / COARSEST < scale < COARSEST and not late,
+            restoration=1 / COARSEST < scale < COARSEST and not step.late,
             hurried=step.hurried,
         )
         self._state = result.state

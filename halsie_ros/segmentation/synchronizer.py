@@ -15,6 +15,7 @@ from typing import Any
 from halsie_ros.errors import ParameterError
 from halsie_ros.events import Events
 from halsie_ros.events.windows import EventRing
+from halsie_ros.segmentation.arrivals import FrameTimes, Lag
 
 BACKLOG = 2  # ready frames that may wait for a worker that keeps up; one more and only the newest is kept
 _PERIODS = 2.0  # a mask should come within so many periods of the camera
@@ -67,6 +68,7 @@ class Choice:
     stamp_ns: int
     received_s: float
     epoch: _Epoch
+    t_us: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +87,7 @@ class Step:
         use_events: False where no events came for `timeout_ms`.
         hurried: frames or event steps were dropped before it: its window is longer than others, but there is no time
             for more than one step.
+        late: the frame shows a time before the window's end: no event led to it from the last one.
     """
 
     frame: Any | None
@@ -97,6 +100,7 @@ class Step:
     use_frame: bool
     use_events: bool
     hurried: bool = False
+    late: bool = False
 
 
 class Synchronizer:
@@ -128,17 +132,22 @@ class Synchronizer:
         self._hurried = False
         self._periods_s: deque[float] = deque(maxlen=_REMEMBERED)
         self._steps_s: deque[float] = deque(maxlen=_REMEMBERED)
+        self._frame_times = FrameTimes()
+        self._lags = {"frame": Lag(), "events": Lag()}
+        self._lost_events = 0
 
     # What comes in
 
     def push_frame(self, frame: Any, stamp_ns: int, now_s: float) -> None:
         """Takes a frame (of any type) with its stamp."""
-        t_us = stamp_ns // 1000
-        last = self._last_us.get("frame")
+        was_standing = self._frame_times.standing
+        t_us = self._frame_times.time_us(stamp_ns, self._events_now_us(now_s))
+        last = self._last_us.get("frame") if self._frame_times.standing == was_standing else None
         self._arrive("frame", now_s)
-        if t_us == last:
+        if t_us is None or t_us == last:
             self.counts["duplicate_frame"] += 1
             return
+        self._lags["frame"].observe(t_us, now_s)
         epoch = self._epoch("frame", t_us, now_s, back=last is not None and t_us < last)
         if last is not None and 0 < t_us - last < self.timing.timeout_ms * 1000:
             self._period_us = t_us - last
@@ -148,7 +157,7 @@ class Synchronizer:
             self._pending.popleft()
             self.counts["superseded"] += 1
             self._hurried = True
-        self._pending.append((Choice(frame, stamp_ns, now_s, epoch), t_us))
+        self._pending.append((Choice(frame, stamp_ns, now_s, epoch, t_us), t_us))
 
     def push_events(self, events: Events, now_s: float, *, stamp_us: int | None = None) -> None:
         """Takes a packet of events with times on the host's clock; `stamp_us` is the packet's own, for empty ones."""
@@ -156,6 +165,7 @@ class Synchronizer:
         end_us = int(events.t_us[-1]) if len(events) else stamp_us
         if end_us is None:
             return
+        self._lags["events"].observe(end_us, now_s)
         last = self._last_us.get("events")
         tolerance_us = int(self.timing.max_wait_ms * 1000)
         epoch = self._epoch("events", end_us, now_s, back=last is not None and end_us < last - tolerance_us)
@@ -195,8 +205,8 @@ class Synchronizer:
     def cut(self, choice: Choice, now_s: float) -> Step:
         """Gives the step its window and its events, and moves on to the window after it."""
         epoch, end_us = choice.epoch, choice.epoch.end_us
-        t1_us = choice.stamp_ns // 1000
-        fresh = end_us is None
+        t1_us = choice.t_us
+        fresh, late = end_us is None, False
         if end_us is not None and t1_us - end_us > self.timing.timeout_ms * 1000:
             self.counts["gap"] += 1
             fresh = True
@@ -204,6 +214,7 @@ class Synchronizer:
             t0_us = t1_us - self.timing.window_us
         elif t1_us <= end_us:  # events have been used past the frame: nothing is left for it but its own look
             self.counts["late_frame"] += 1
+            late = True
             t0_us, t1_us = end_us - 1, end_us
         else:
             t0_us = end_us
@@ -223,6 +234,7 @@ class Synchronizer:
             use_frame,
             use_events,
             hurried,
+            late,
         )
 
     def is_alive(self, stream: str, now_s: float) -> bool:
@@ -236,6 +248,26 @@ class Synchronizer:
         if len(self._last_us) < 2:
             return None
         return self._last_us["events"] - self._last_us["frame"]
+
+    @property
+    def offset_us(self) -> int | None:
+        """How far the events' times are ahead of the images' at the same moment of arrival; None until both are known.
+
+        What is slower to arrive counts in: a camera that takes 80 ms longer than the events looks as if the events
+        were 80 ms ahead, which does no harm. Where they lie behind, they come too late for their frames.
+        """
+        frames, events = (self._lags[stream].value_us for stream in ("frame", "events"))
+        return None if frames is None or events is None else frames - events
+
+    @property
+    def standing_stamps(self) -> bool:
+        """Whether the frames' stamps do not advance, so that their times are those of their arrival."""
+        return self._frame_times.standing
+
+    @property
+    def lost_events(self) -> int:
+        """Events that came too late for any window, or for which there was no room."""
+        return self._lost_events + sum(epoch.ring.too_late + epoch.ring.overflowed for epoch in self._epochs)
 
     @property
     def late_events(self) -> int:
@@ -263,6 +295,13 @@ class Synchronizer:
     def _is_past(self, since_s: float | None, now_s: float) -> bool:
         return since_s is not None and now_s - since_s > self._timeout_s
 
+    def _events_now_us(self, now_s: float) -> int:
+        """The time that the events have come to by now; without events that of the steady clock."""
+        watermark_us, arrival_s = self._epochs[-1].watermark_us, self._arrival_s.get("events")
+        if watermark_us is None or arrival_s is None:
+            return round(now_s * 1e6)
+        return watermark_us + round((now_s - arrival_s) * 1e6)
+
     def _arrive(self, stream: str, now_s: float) -> None:
         self._arrival_s[stream] = now_s
         if self._started_s is None:
@@ -275,7 +314,9 @@ class Synchronizer:
             if stream in newest.seen:
                 self.counts["time_jump"] += 1
                 if len(self._epochs) == self._epochs.maxlen:
-                    self._late_events += self._epochs[0].ring.late
+                    ring = self._epochs[0].ring
+                    self._late_events += ring.late
+                    self._lost_events += ring.too_late + ring.overflowed
                 newest = _Epoch(self._make_ring(), now_s)
                 self._epochs.append(newest)
         elif stream not in newest.seen and stream in self._epochs[0].seen and now_s - newest.born_s <= self._timeout_s:
@@ -366,7 +407,7 @@ class Synchronizer:
             if steps > 1:
                 self.counts["merged_step"] += steps - 1
                 self._hurried = True
-        return Choice(None, end_us * 1000, self._arrival_s["events"], epoch)
+        return Choice(None, end_us * 1000, self._arrival_s["events"], epoch, end_us)
 
     def _is_held(self, end_us: int, now_s: float) -> bool:
         """Whether a frame is expected before `end_us`: it is waited for as long as a frame waits for its events."""

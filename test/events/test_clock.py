@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from halsie_ros.errors import ParameterError
 from halsie_ros.events import Events
 from halsie_ros.events.clock import Jump, SensorClock
 from halsie_ros.events.messages import EventBatch, EventTopicDecoder, encode_event_packet
+from halsie_ros.events.strays import without_strays
 
 HOST0_NS = 1_700_000_000_000_000_000
 
@@ -141,8 +144,8 @@ def batch(times, *, sensor_clock: bool) -> EventBatch:
 @pytest.mark.parametrize(
     ("source", "sensor_clock", "expected"),
     [
-        ("event", True, [50_000, 50_010]),
-        ("event", False, [100, 110]),
+        ("auto", True, [50_000, 50_010]),
+        ("auto", False, [100, 110]),
         ("header", False, [50_000, 50_010]),
         ("header", True, [50_000, 50_010]),
         ("sensor", True, [100, 110]),
@@ -162,5 +165,80 @@ def test_batch_that_tells_no_time_changes_nothing_and_ends_at_its_stamp():
 
 
 def test_unknown_source_names_the_known_ones():
-    with pytest.raises(ParameterError, match="event time source 'gps': one of event, header, sensor"):
+    with pytest.raises(ParameterError, match="event time source 'gps': one of auto, sensor, header"):
         SensorClock("gps")
+
+
+def array_batch(times, stamp_us):
+    told = batch(list(times), sensor_clock=False)
+    return replace(told, stamp_ns=HOST0_NS + stamp_us * 1000)
+
+
+@pytest.mark.parametrize(
+    ("origin_us", "ppm", "kept"),
+    [(HOST0_NS // 1000, 0, True), (HOST0_NS // 1000, 50, False), (0, 0, False), (77, -80, False)],
+)
+def test_stamps_of_events_are_kept_unless_they_are_of_another_clock_or_run_away(origin_us, ppm, kept):
+    clock = SensorClock()
+    for second in range(3600):
+        host_us = second * 1_000_000
+        first = round(origin_us + host_us * (1 + ppm * 1e-6))
+        found, jump = clock.localize(array_batch(range(first, first + 1000, 10), host_us + 1500))
+        assert not jump.resets
+        error_us = found.events.t_us[0] - (HOST0_NS // 1000 + host_us)
+        assert abs(error_us) < (1 if kept else 25_000)
+    if not kept:
+        assert abs(error_us) < 2_500, "after an hour"
+        assert clock.drifted_us == pytest.approx(-3600 * ppm, abs=500)
+    own = SensorClock("sensor")
+    assert own.localize(array_batch([5, 6], 0))[0].events.t_us.tolist() == [5, 6]
+
+
+@pytest.mark.parametrize("shift_us", [999_000, -999_000, 3_600_000_000])
+@pytest.mark.parametrize("place", [0, 50, -1])
+@pytest.mark.parametrize("sensor_clock", [False, True])
+def test_one_stray_event_in_a_message_is_counted_and_starts_nothing_anew(shift_us, place, sensor_clock):
+    clock, strays = SensorClock(), 0
+    for k in range(100):
+        times = HOST0_NS // 1000 + k * 10_000 + np.arange(100) * 100
+        if k % 10 == 5:
+            times[place] += shift_us
+        told = replace(array_batch(times.tolist(), k * 10_000), sensor_clock=sensor_clock)
+        found, jump = clock.localize(told)
+        assert jump is Jump.NONE
+        strays += found.dropped.get("stray_time", 0)
+        assert len(found.events) == 100 - (k % 10 == 5)
+        assert abs(found.end_us - (HOST0_NS // 1000 + k * 10_000 + 9900)) < 200
+    assert strays == 10
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_a_small_message_that_is_astray_as_a_whole_is_believed_only_when_repeated(count):
+    clock, jumps = SensorClock(), []
+    for k in range(60):
+        astray = 5_000_000 if k == 20 or k >= 40 else 0
+        times = 1_000_000 + k * 10_000 - astray + np.arange(count)
+        found, jump = clock.localize(replace(array_batch(times.tolist(), k * 10_000), sensor_clock=True))
+        jumps.append(jump)
+        assert found.dropped.get("stray_time", 0) == (count if k in (20, 40) else 0)
+    assert [k for k, jump in enumerate(jumps) if jump.resets] == [41]
+
+
+@pytest.mark.parametrize(("step_s", "error_ms"), [(1, 1100), (None, 5)])
+def test_header_stamps_that_stand_still_or_count_whole_seconds_are_no_jumps(step_s, error_ms):
+    clock = SensorClock()
+    for k in range(1000):
+        host_us = 300_000 + k * 10_000
+        stamp_us = 300_000 if step_s is None else host_us // 1_000_000 * 1_000_000
+        assert not clock.observe(5_000_000 + k * 10_000, HOST0_NS + stamp_us * 1000).resets
+    assert clock.coarse_stamps
+    error_us = clock.to_host_ns(5_000_000 + 9_990_000) // 1000 - (HOST0_NS // 1000 + 300_000 + 9_990_000)
+    assert abs(error_us) < (15_000 if step_s else error_ms * 1000)
+
+
+def test_a_message_that_spans_long_is_no_stray():
+    times = np.linspace(0, 3_000_000, 300).astype(np.int64)
+    events = Events.of(np.zeros(300), np.zeros(300), times, np.ones(300))
+    assert without_strays(events)[1] == 0
+    two = Events.of(np.zeros(4), np.zeros(4), [0, 1, 9_000_000, 9_000_001], np.ones(4))
+    assert without_strays(two)[1] == 0, "two times, not a slip"

@@ -29,8 +29,8 @@ def make(kind="identity"):
     return masks, masks.pipeline.asked
 
 
-def step(fresh=False, use_frame=True, use_events=True, stamp_ns=50_000_000):
-    return Step(None, stamp_ns, 0.0, EVENTS, 0, 50_000, fresh, use_frame, use_events)
+def step(fresh=False, use_frame=True, use_events=True, stamp_ns=50_000_000, late=False):
+    return Step(None, stamp_ns, 0.0, EVENTS, 0, 50_000, fresh, use_frame, use_events, late=late)
 
 
 IMAGE = np.zeros((8, 8, 3), np.uint8)
@@ -96,7 +96,7 @@ def test_events_restore_frames_only_where_they_are_as_fine_as_the_image(sensor, 
 def test_a_late_frame_is_not_restored_by_events_after_it():
     masks, asked = make()
     masks.run(step(), IMAGE, (8, 8))
-    masks.run(step(stamp_ns=40_000_000), IMAGE, (8, 8))
+    masks.run(step(stamp_ns=40_000_000, late=True), IMAGE, (8, 8))
     assert [one.restoration for one in asked] == [True, False]
 
 
