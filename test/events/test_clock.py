@@ -224,8 +224,8 @@ def test_a_small_message_that_is_astray_as_a_whole_is_believed_only_when_repeate
     assert [k for k, jump in enumerate(jumps) if jump.resets] == [41]
 
 
-@pytest.mark.parametrize(("step_s", "error_ms"), [(1, 1100), (None, 5)])
-def test_header_stamps_that_stand_still_or_count_whole_seconds_are_no_jumps(step_s, error_ms):
+@pytest.mark.parametrize("step_s", [1, None])
+def test_header_stamps_that_stand_still_or_count_whole_seconds_are_no_jumps(step_s):
     clock = SensorClock()
     for k in range(1000):
         host_us = 300_000 + k * 10_000
@@ -233,7 +233,7 @@ def test_header_stamps_that_stand_still_or_count_whole_seconds_are_no_jumps(step
         assert not clock.observe(5_000_000 + k * 10_000, HOST0_NS + stamp_us * 1000).resets
     assert clock.coarse_stamps
     error_us = clock.to_host_ns(5_000_000 + 9_990_000) // 1000 - (HOST0_NS // 1000 + 300_000 + 9_990_000)
-    assert abs(error_us) < (15_000 if step_s else error_ms * 1000)
+    assert abs(error_us) < 15_000
 
 
 def test_a_message_that_spans_long_is_no_stray():

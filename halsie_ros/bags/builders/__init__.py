@@ -16,6 +16,7 @@ from halsie_ros.datasets.registry import DATASETS
 KINDS = {
     **{name: row.bag for name, row in DATASETS.items() if row.bag},
     "scene": "the simulated street",
+    "events": "a file of events: Prophesee raw, AEDAT4, HDF5 or text",
 }
 
 
