@@ -129,6 +129,7 @@ class Synchronizer:
         self._held_since_s: float | None = None
         self._late_events = 0
         self._backlog = BACKLOG
+        self._excused = 0  # frames that may still be answered late
         self._hurried = False
         self._periods_s: deque[float] = deque(maxlen=_REMEMBERED)
         self._steps_s: deque[float] = deque(maxlen=_REMEMBERED)
@@ -182,6 +183,7 @@ class Synchronizer:
         choice = self._event_step(now_s) if ready < (BACKLOG if self._keeps_up else 1) else None
         if choice is None and ready:
             choice = self._pending.popleft()[0]
+            self._excused -= 1
         if choice is not None:
             self._held_since_s = None
         return choice
@@ -275,8 +277,9 @@ class Synchronizer:
         return self._late_events + sum(epoch.ring.late for epoch in self._epochs)
 
     def excuse(self) -> None:
-        """Says that the last step was slow for once (a graph was opened for a new size): frames may queue up longer."""
-        self._backlog = _EXCUSED
+        """Says that the last step was slow for once (a graph was opened for a new size): the frames that queued up are
+        answered nevertheless, if the worker can catch up."""
+        self._backlog = self._excused = _EXCUSED
 
     def took(self, seconds: float) -> None:
         """Says how long the worker had to do with a frame: from that follows which frames are worth a mask."""
@@ -357,9 +360,9 @@ class Synchronizer:
         follow.
         """
         ready = sum(self._ready(choice, t_us, now_s) for choice, t_us in self._pending)
-        if ready < BACKLOG:
+        if ready < BACKLOG or self._excused < 1 or not self._keeps_up:
             self._backlog = BACKLOG
-        if self._keeps_up or self._backlog > BACKLOG:
+        if self._keeps_up:
             drop = ready - 1 if ready > self._backlog else 0
         else:
             latest_s = _PERIODS * median(self._periods_s) - self._step_s  # age at which a mask is still in time

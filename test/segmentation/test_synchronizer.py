@@ -116,9 +116,11 @@ def test_after_an_excused_delay_the_frames_that_queued_up_are_answered_in_turn()
     assert sync.counts == {"superseded": 2}
 
 
-def drive(step_ms, period_ms=33, frames=90, hiccup=None):
+def drive(step_ms, period_ms=33, frames=90, hiccup=None, excused=False):
     """A camera and a worker that takes `step_ms` a frame, on a clock of whole milliseconds: the synchroniser and for
-    each mask when it came, its frame's age then, and its step. `hiccup` is (frame, ms): that step takes longer."""
+    each mask when it came, its frame's age then, and its step.
+
+    `hiccup` is (frame, ms): that step takes longer, and may be excused."""
     sync, masks, free_ms, busy = make(), [], 0, None
     for now_ms in range(frames * period_ms):
         now_s = now_ms / 1e3
@@ -126,7 +128,10 @@ def drive(step_ms, period_ms=33, frames=90, hiccup=None):
         if now_ms % period_ms == 0:
             frame(sync, now_ms, now_s)
         if busy is not None and now_ms >= free_ms:
-            sync.took((free_ms - busy[0]) / 1e3)
+            if hiccup is not None and free_ms - busy[0] == hiccup[1] and excused:
+                sync.excuse()
+            else:
+                sync.took((free_ms - busy[0]) / 1e3)
             masks.append((free_ms, free_ms - busy[1].stamp_ns // 1_000_000, busy[1]))
             busy = None
         if busy is None and (made := step(sync, now_s)) is not None:
@@ -154,6 +159,13 @@ def test_under_lasting_overload_masks_come_within_two_periods_and_every_loss_is_
     assert numbers == sorted(set(numbers))
     assert 90 - len(masks) - 3 <= sync.counts["superseded"] <= 90 - len(masks)
     assert sum(made.hurried for _, _, made in masks) > 0
+
+
+@pytest.mark.parametrize(("step_ms", "lost"), [(20, 0), (32, 6)])
+def test_an_excused_delay_costs_no_frame_where_the_worker_catches_up_and_no_lasting_latency_where_not(step_ms, lost):
+    sync, masks = drive(step_ms, hiccup=(0, 200), excused=True)
+    assert sync.counts["superseded"] <= lost and (lost > 0) == (sync.counts["superseded"] > 0)
+    assert max(age for at, age, _ in masks if at > 700) <= 2 * 33 + 2
 
 
 def test_a_worker_slower_than_two_periods_takes_the_newest_frame_each_time():
