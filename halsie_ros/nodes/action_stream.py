@@ -153,9 +153,9 @@ class ActionStream:
         return diagnostics.status(level, "packets", message or f"{self._codec}, {rate:.1f} packets/s", values)
 
     def _note_once(self) -> dict[str, str]:
-        """What the sender should mend: lastingly in the status, once in the log."""
+        """What the sender should mend: lastingly in the status, once in the log (warnings get there with the status)."""
         notes = self._video.notes
-        for kind in sorted(notes.keys() - self._said):
+        for kind in sorted(notes.keys() - self._said - set(_BLIND_NOTES)):
             self._said.add(kind)
             self._logger.warning(f"{self._subscription.topic}: {notes[kind]}")
         return notes

@@ -137,6 +137,24 @@ def test_another_resolution_and_a_jump_back_are_taken_in_their_stride(ear, probe
     assert node.popen.poll() is None
 
 
+def test_fields_at_their_default_and_pictures_in_pieces_are_read_and_said(ear, probe, node):
+    ear.send(packets(12, first_ms=30_000))
+    ear.scores.clear()
+    for message in packets(90, first_ms=0):
+        message.header.stamp.sec = message.header.stamp.nanosec = message.pts = message.flags = 0
+        message.width = message.height = 0
+        data = bytes(message.data)
+        for piece in (data[: len(data) // 2], data[len(data) // 2 :]):
+            message.data = array.array("B", piece)
+            ear.publisher.publish(message)
+            probe.spin_for(1 / 60)
+    probe.spin_until(lambda: ear.scores and ear.scores[-1].results[0].class_id != "unknown")
+    status = probe.diagnostics["action: packets"]
+    assert status["level"] == 1 and "header.stamp" in status["message"]
+    assert "times of arrival" in status["note_stamps"] and "whole picture" in status["note_pieces"]
+    assert node.output.count("header.stamp") == 1, node.output  # lasting in the status, once in the log
+
+
 def test_class_names_reach_who_comes_late_and_a_signal_ends_it(node, probe):
     heard = []
     probe.node.create_subscription(LabelInfo, "action/label_info", heard.append, qos.latched_qos())
