@@ -153,7 +153,7 @@ class ActionStream:
         return diagnostics.status(level, "packets", message or f"{self._codec}, {rate:.1f} packets/s", values)
 
     def _note_once(self) -> dict[str, str]:
-        """What the sender should mend: lastingly in the status, once in the log (warnings get there with the status)."""
+        """What the sender should mend: lastingly in the status, once in the log (warnings come there by the status)."""
         notes = self._video.notes
         for kind in sorted(notes.keys() - self._said - set(_BLIND_NOTES)):
             self._said.add(kind)
