@@ -94,9 +94,13 @@ class ActionPipeline:
         self._expert_multiplies = self._describe is not None and "factors" in output_names(self._sessions["motion_map"])
         self._state: ActionState | None = None
 
-    def warm_up(self) -> None:
-        """Compiles or loads every kernel, so that no packet of a stream has to wait for it."""
-        warm()
+    def warm_up(self, *, everything: bool = True) -> None:
+        """Compiles or loads every kernel, so that no packet of a stream has to wait for it.
+
+        Args:
+            everything: also what a stream that is not patient can do without, see `halsie_ros.video.warm.warm`.
+        """
+        warm(everything=everything)
         state = None
         for frame in warming_frames():
             _, state = self.step(frame, state)

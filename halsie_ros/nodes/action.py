@@ -50,7 +50,7 @@ class ActionNode(ManagedNode):
             threads=settings["threads"],
         )
         self.name_licence(self._pipeline.card)
-        self._pipeline.warm_up()
+        self._pipeline.warm_up(everything=False)
         return ActionOutput(self, self._pipeline.classes, settings["output_reliability"])
 
     def unload(self) -> None:

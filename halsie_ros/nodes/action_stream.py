@@ -53,7 +53,7 @@ class ActionStream:
         self._output = output
         self._settings = settings
         self._clock = node.get_clock()
-        self._video = PacketStream(thorough=settings["thorough"])
+        self._video = PacketStream(thorough=settings["thorough"], patient=False)
         self._said: set[str] = set()
         self._state: ActionState | None = None
         self._waiting = Backlog()

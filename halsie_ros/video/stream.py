@@ -22,6 +22,7 @@ from halsie_ros.video.assembly import Assembler
 from halsie_ros.video.codecs.bits import BitstreamError, MissingSetsError
 from halsie_ros.video.codecs.packet_header import HeaderReader, Sight, UnreadHeaders
 from halsie_ros.video.codecs.readers import header_reader
+from halsie_ros.video.codecs.readiness import is_ready
 from halsie_ros.video.decoder import VECTOR_CODECS, Decoded, Decoder, Limits, luma_of
 from halsie_ros.video.frame import VideoFrame, turned
 from halsie_ros.video.packets import Packet
@@ -57,6 +58,7 @@ class PacketStream:
         thorough: bool = True,
         framed: bool = False,
         rotation: int = 0,
+        patient: bool = True,
     ) -> None:
         """Starts with nothing known.
 
@@ -67,6 +69,8 @@ class PacketStream:
             thorough: look for damage that FFmpeg does not report: read pictures to their end (about as long as decoding
                 them), compare them with the ones before. Without it, damaged bytes within a packet may go unseen.
             framed: each packet is one whole picture (files); otherwise messages are put together or taken apart.
+            patient: wait where a kernel is yet to be compiled (HEVC's: some 20 s, once per installation); False: give
+                pictures unproven meanwhile, as a live stream must.
             rotation: degrees anticlockwise by which pictures are to be turned, as the container says.
         """
         self.limits = limits or Limits()
@@ -75,6 +79,7 @@ class PacketStream:
         self._thorough = thorough
         self._framed = framed
         self._rotation = rotation
+        self._patient = patient
         self.counts: Counter[str] = Counter()
         self.frames = 0
         self.untrusted = 0
@@ -234,7 +239,7 @@ class PacketStream:
     def _prove(self, tag: Tag, data: bytes) -> None:
         """Looks for damage, or a missing piece, of which FFmpeg says nothing."""
         sight = tag.sight
-        if self._thorough and self._proofs is not False:
+        if self._thorough and self._proofs is not False and (self._patient or is_ready(tag.packet.codec)):
             tag.proven = self._reader.ends(sight)
             if tag.proven:
                 self._proofs = True

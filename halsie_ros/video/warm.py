@@ -12,37 +12,25 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from halsie_ros.video.codecs.cabac import padded
-from halsie_ros.video.codecs.h264.elements import INTRA
-from halsie_ros.video.codecs.h264.ends import contexts_at
-from halsie_ros.video.codecs.h264.macroblocks import read_slice
-from halsie_ros.video.codecs.h264.motion import Grid
-from halsie_ros.video.codecs.hevc.reader import HevcReader
+from halsie_ros.video.codecs.readiness import compile_h264, compile_hevc
 from halsie_ros.video.frame import VideoFrame
 from halsie_ros.video.packets import Packet
 from halsie_ros.video.residual import without_misfits
 from halsie_ros.video.stream import PacketStream
 from halsie_ros.video.vectors import MotionField
 
-# A grey ramp of 64 x 64 pixels as x265 codes it.
-_HEVC = bytes.fromhex(
-    "0000000140010c01ffff0408000003009fa800000300001eba0240000000014201010408000003009fa800000300001ea020810596eaaf2b9a"
-    "020000030002000003003210000000014401c17181120000012801af0b60f53bb96198e59aed77cadade332f5ce0010c1a2db5bf8f2dbb0ecd"
-    "89019c76003c807ca8cc1694"
-)
 
+def warm(*, everything: bool = True) -> None:
+    """Compiles or loads what streams need beside the way of `warming_frames`.
 
-def warm() -> None:
-    """Compiles or loads the reading of H.264 and HEVC pictures to their end, and the test of several references."""
-    reader = HevcReader()
-    reader.ends(reader.read(_HEVC))
+    Args:
+        everything: HEVC's reading to the end too; a stream that is not `patient` does without until it is compiled.
+    """
+    compile_h264()
+    if everything:
+        compile_hevc()
     still, luma = MotionField.still(16, 16), np.zeros((16, 16), np.uint8)
     without_misfits(still, luma, luma)
-    data = bytes(8)
-    read_slice(
-        padded(data), len(data), 0, np.asarray(contexts_at(0, 26)), INTRA, 0, 0, 1, (0, 0), False, False, True,
-        Grid.of(1),
-    )  # fmt: skip
 
 
 def warming_frames() -> Iterator[VideoFrame]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from numba.core.dispatcher import Dispatcher
 
 from halsie_ros.action.pipeline import ActionPipeline
 from halsie_ros.kernels import counting_compilation
+from halsie_ros.video.packets import Packet
 from halsie_ros.video.stream import PacketStream
 
 
@@ -55,3 +57,27 @@ def test_what_is_compiled_is_counted():
     with counting_compilation() as second:
         kernel(np.float32(2))
     assert (first.compiled, second.compiled) == (1, 0)
+
+
+def test_an_impatient_stream_decodes_unproven_until_its_kernel_is_compiled(coded_stream, monkeypatch):
+    from halsie_ros.video.codecs import readiness
+
+    compiled, began = threading.Event(), threading.Event()
+
+    def compile_slowly():
+        began.set()
+        compiled.wait(30)
+
+    monkeypatch.setitem(readiness._COMPILERS, "hevc", compile_slowly)
+    monkeypatch.setattr(readiness, "_threads", {})
+    packets = coded_stream("hevc").packets
+    damaged = bytearray(packets[30].data)
+    damaged[len(damaged) * 3 // 4 :: 3] = bytes(len(damaged[len(damaged) * 3 // 4 :: 3]))
+    packets = [*packets[:30], Packet("hevc", bytes(damaged), packets[30].pts, packets[30].stamp_ns), *packets[31:]]
+    stream = PacketStream(patient=False)
+    frames = [frame for packet in packets[:20] for frame in stream.push(packet)]
+    assert began.is_set() and len(frames) >= 19 and all(frame.trusted for frame in frames)
+    compiled.set()
+    readiness._threads["hevc"].join()
+    frames = [frame for packet in packets[20:] for frame in stream.push(packet)]
+    assert not all(frame.trusted for frame in frames[10:16])
