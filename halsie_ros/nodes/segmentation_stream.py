@@ -44,7 +44,7 @@ _AHEAD_US = 200_000
 _OTHER_CLOCK_US = 1_000_000
 
 
-def _offset_complaint(offset_us: int, wait_us: int) -> str:
+def offset_complaint(offset_us: int, wait_us: int) -> str:
     """What is wrong with how far events are ahead of the images, in one line; empty where nothing is."""
     if -wait_us - _BEHIND_US <= offset_us <= _AHEAD_US:
         return ""
@@ -219,7 +219,7 @@ class SegmentationStream:
             offset_us, standing = self._synchronizer.offset_us, self._synchronizer.standing_stamps
         problem, warning = self._masks.problem, ""
         if offset_us is not None and not standing:
-            odd = _offset_complaint(offset_us, round(self._settings["max_wait_ms"] * 1000))
+            odd = offset_complaint(offset_us, round(self._settings["max_wait_ms"] * 1000))
             problem = problem or (odd if abs(offset_us) >= _OTHER_CLOCK_US else "")
             warning = odd
         events = {

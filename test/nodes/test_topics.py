@@ -1,126 +1,62 @@
-"""Subscriptions that follow what publishers are, each publisher in a process of its own as a driver is."""
+"""Types of the graph by their own definition, and what diagnostics say of the senses' clocks."""
 
-import textwrap
-import time
+from __future__ import annotations
 
 import pytest
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import Image
-from std_msgs.msg import String
 
-from halsie_ros.nodes import topics
-from halsie_ros.nodes.qos import input_qos
-from halsie_ros.nodes.topics import DiscoveredSubscription
+pytest.importorskip("rclpy", reason="no ROS 2 here")
+from halsie_ros.events import Events
+from halsie_ros.events.messages import EventTopicDecoder, carries_events, encode_event_array, encode_event_packet
+from halsie_ros.nodes import diagnostics
+from halsie_ros.nodes.segmentation_stream import offset_complaint
+from halsie_ros.nodes.topics import definition_of
 
-RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
-DRIVER = """
-    import array, sys, time, rclpy
-    from rclpy.node import Node
-    from rclpy.qos import QoSProfile
-    from sensor_msgs.msg import Image
-
-    rclpy.init()
-    node = Node("driver", start_parameter_services=False)
-    publisher = node.create_publisher(Image, "image", QoSProfile(depth=10))
-    while not publisher.get_subscription_count():
-        time.sleep(0.02)
-    time.sleep(0.5)
-    message = Image(height=480, width=640, step=1920, encoding="bgr8", data=array.array("B", bytes(640 * 480 * 3)))
-    for number in range(30):
-        message.header.stamp.sec = number
-        publisher.publish(message)
-        time.sleep(0.1)
-    print("sent", flush=True)
-    time.sleep(30)
-"""
+EVENTS = Events.of([1, 2], [3, 4], [1_000_000, 1_000_010], [1, 0])
 
 
-@pytest.fixture
-def subscribe(probe):
-    made = []
+@pytest.mark.parametrize("name", ["dvs_msgs/msg/EventArray", "prophesee_event_msgs/msg/EventArray"])
+def test_an_array_type_is_known_by_the_definition_of_its_installed_class(name):
+    definition = definition_of(name)
+    assert definition is not None and carries_events("somebody_msgs/msg/Events", "cdr", definition)
+    decoder = EventTopicDecoder("somebody_msgs/msg/Events", definition=definition)
+    found = decoder.push(encode_event_array(EVENTS, width=8, height=8, stamp_ns=5, frame_id="camera"))
+    assert found.events.t_us.tolist() == EVENTS.t_us.tolist() and found.events.polarity.tolist() == [True, False]
 
-    def make(topic="image", types=("sensor_msgs/msg/Image",)):
-        heard = []
-        made.append(DiscoveredSubscription(probe.node, topic, types, 2, lambda _, m: heard.append(m), raw=False))
-        return made[-1], heard
 
-    yield make
-    for subscription in made:
-        subscription.stop()
+def test_a_packet_type_is_known_by_the_definition_of_its_installed_class():
+    decoder = EventTopicDecoder(
+        "event_array_msgs/msg/EventArray", definition=definition_of("event_camera_msgs/msg/EventPacket")
+    )
+    payload = encode_event_packet(EVENTS, encoding="evt3", width=8, height=8, stamp_ns=5, frame_id="c", seq=1)
+    assert decoder.push(payload).events.x.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo", "std_msgs/msg/String"])
+def test_other_types_of_the_graph_are_no_events(name):
+    definition = definition_of(name)
+    assert definition and not carries_events(name, "cdr", definition)
+    assert definition_of("nobody_msgs/msg/Nothing") is None
 
 
 @pytest.mark.parametrize(
-    ("offered", "expected"),
+    ("offset_ms", "said"),
     [
-        ([], BEST_EFFORT),
-        ([RELIABLE, RELIABLE], RELIABLE),
-        ([RELIABLE, BEST_EFFORT], BEST_EFFORT),
-        ([ReliabilityPolicy.UNKNOWN], BEST_EFFORT),
+        (-900, "events lie 900 ms behind the images"),
+        (-80, "event_offset_ms (80)"),
+        (-30, ""),
+        (0, ""),
+        (150, ""),
+        (300, "events lie 300 ms ahead of the images"),
+        (7_200_000, "events lie 7200.0 s ahead of the images"),
     ],
 )
-def test_an_input_is_reliable_where_all_publishers_are(offered, expected):
-    assert input_qos(2, offered).reliability == expected
+def test_an_offset_that_harms_is_said_with_the_number_that_mends_it(offset_ms, said):
+    found = offset_complaint(offset_ms * 1000, 20_000)
+    assert said in found and bool(said) == bool(found)
 
 
-def test_no_image_of_an_ordinary_driver_is_lost(start, tmp_path, subscribe, probe, monkeypatch):
-    script = tmp_path / "driver.py"
-    script.write_text(textwrap.dedent(DRIVER))
-    for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"):
-        monkeypatch.delenv(name, raising=False)  # the driver knows nothing of our profile
-    process = start(script)
-    subscription, heard = subscribe()
-    probe.spin_until(lambda: "sent" in process.output)
-    probe.spin_until(lambda: heard and heard[-1].header.stamp.sec == 29, 5.0)
-    assert subscription.reliable
-    assert (
-        len(heard) >= 28 and subscription.lost <= 2
-    )  # a machine that stands still for 0.2 s overruns the queue of two
-
-
-def test_reliability_follows_publishers_that_come_and_go(subscribe, probe):
-    def publisher(reliability):
-        return probe.node.create_publisher(Image, "image", QoSProfile(depth=2, reliability=reliability))
-
-    first = publisher(RELIABLE)
-    subscription, heard = subscribe()
-    probe.spin_until(lambda: subscription.reliable)
-    second = publisher(BEST_EFFORT)
-    probe.spin_until(lambda: not subscription.reliable)
-
-    def heard_from_both():
-        for number, sender in enumerate((first, second)):
-            message = Image(width=number)
-            sender.publish(message)
-        probe.spin_for(0.05)
-        return {message.width for message in heard} == {0, 1}
-
-    probe.spin_until(heard_from_both)
-    probe.node.destroy_publisher(second)
-    probe.spin_until(lambda: subscription.reliable)
-
-
-def test_a_topic_that_nobody_publishes_is_named_with_those_that_would_do(subscribe, probe, monkeypatch, capfd):
-    monkeypatch.setattr(topics, "_LONELY_S", 0.1)
-    probe.node.create_publisher(Image, "/camera/image_raw", 1)
-    probe.node.create_publisher(String, "/chatter", 1)
-    subscribe()
-    subscribe("thermal")
-    said = ""
-
-    def told():
-        nonlocal said
-        said += capfd.readouterr().err
-        return "nobody publishes /image" in said and "nobody publishes /thermal" in said
-
-    probe.spin_until(told, 5.0)
-    assert "nobody publishes /image; of its types there are /camera/image_raw: remap to one of them" in said
-    time.sleep(0.3)
-    probe.spin_for(0.3)
-    assert "nobody" not in capfd.readouterr().err  # said once, then again after a minute
-
-
-def test_a_type_that_is_not_ours_is_named(subscribe, probe):
-    probe.node.create_publisher(String, "image", 1)
-    subscription, _ = subscribe()
-    probe.spin_until(lambda: subscription.problem)
-    assert subscription.problem == "topic /image has type std_msgs/msg/String: publish one of sensor_msgs/msg/Image"
+def test_a_warning_of_the_node_stands_before_what_else_is_wrong_and_never_hides_an_error():
+    assert diagnostics.warned(diagnostics.OK, "", "odd") == (diagnostics.WARN, "odd")
+    assert diagnostics.warned(diagnostics.WARN, "2 publishers", "odd") == (diagnostics.WARN, "odd; 2 publishers")
+    assert diagnostics.warned(diagnostics.ERROR, "broken", "odd") == (diagnostics.ERROR, "broken")
+    assert diagnostics.warned(diagnostics.OK, "", "") == (diagnostics.OK, "")
