@@ -9,21 +9,15 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Any
 
 from halsie_ros.errors import ParameterError
 from halsie_ros.events import Events
 from halsie_ros.events.windows import EventRing
 from halsie_ros.segmentation.arrivals import FrameTimes, Lag
+from halsie_ros.segmentation.pace import BACKLOG, Pace
 
-BACKLOG = 2  # ready frames that may wait for a worker that keeps up; one more and only the newest is kept
-_PERIODS = 2.0  # a mask should come within so many periods of the camera
-_KEEPS_UP = 0.9  # share of the camera's period up to which a step is short enough for the worker to catch up
-_PATIENCE = 1.25  # periods after the last frame until which the next one is expected
-_REMEMBERED = 9
 _ROOM = 16  # frames held at most, however long the worker takes
-_EXCUSED = 8  # ready frames that may wait after a delay that will not come again
 
 
 @dataclass(frozen=True)
@@ -128,11 +122,8 @@ class Synchronizer:
         self._period_us = 0
         self._held_since_s: float | None = None
         self._late_events = 0
-        self._backlog = BACKLOG
-        self._excused = 0  # frames that may still be answered late
+        self._pace = Pace()
         self._hurried = False
-        self._periods_s: deque[float] = deque(maxlen=_REMEMBERED)
-        self._steps_s: deque[float] = deque(maxlen=_REMEMBERED)
         self._frame_times = FrameTimes()
         self._lags = {"frame": Lag(), "events": Lag()}
         self._lost_events = 0
@@ -152,7 +143,7 @@ class Synchronizer:
         epoch = self._epoch("frame", t_us, now_s, back=last is not None and t_us < last)
         if last is not None and 0 < t_us - last < self.timing.timeout_ms * 1000:
             self._period_us = t_us - last
-            self._periods_s.append(self._period_us / 1e6)
+            self._pace.period(self._period_us / 1e6)
         self._last_us["frame"] = t_us
         if len(self._pending) == _ROOM:
             self._pending.popleft()
@@ -180,10 +171,10 @@ class Synchronizer:
     def choose(self, now_s: float) -> Choice | None:
         """The step that is due now, or None; a frame that is chosen is not chosen again."""
         ready = self._shed(now_s)
-        choice = self._event_step(now_s) if ready < (BACKLOG if self._keeps_up else 1) else None
+        choice = self._event_step(now_s) if ready < (BACKLOG if self._pace.keeps_up else 1) else None
         if choice is None and ready:
             choice = self._pending.popleft()[0]
-            self._excused -= 1
+            self._pace.answered()
         if choice is not None:
             self._held_since_s = None
         return choice
@@ -192,7 +183,7 @@ class Synchronizer:
         """When to look again if nothing comes before; None: no need to."""
         times = [choice.received_s + self._wait_s for choice, _ in self._pending]
         if self._pending:
-            times.append(self._next_frame_s)
+            times.append(self._pace.next_frame_s(self._arrival_s.get("frame", 0.0)))
         epoch = self._epochs[-1]
         if epoch.watermark_us is not None and self.is_alive("events", now_s):
             if self.is_alive("frame", now_s):
@@ -279,11 +270,11 @@ class Synchronizer:
     def excuse(self) -> None:
         """Says that the last step was slow for once (a graph was opened for a new size): the frames that queued up are
         answered nevertheless, if the worker can catch up."""
-        self._backlog = self._excused = _EXCUSED
+        self._pace.excuse()
 
     def took(self, seconds: float) -> None:
         """Says how long the worker had to do with a frame: from that follows which frames are worth a mask."""
-        self._steps_s.append(seconds)
+        self._pace.took(seconds)
 
     # How it is decided
 
@@ -337,47 +328,17 @@ class Synchronizer:
             or now_s >= choice.received_s + self._wait_s
         )
 
-    @property
-    def _step_s(self) -> float:
-        """How long a frame takes the worker; 0 where nobody says."""
-        return median(self._steps_s) if self._steps_s else 0.0
-
-    @property
-    def _keeps_up(self) -> bool:
-        """Whether the worker can catch up with the camera after a delay."""
-        return not self._periods_s or self._step_s < _KEEPS_UP * median(self._periods_s)
-
-    @property
-    def _next_frame_s(self) -> float:
-        """Until when the next frame is expected."""
-        return self._arrival_s.get("frame", 0.0) + _PATIENCE * (median(self._periods_s) if self._periods_s else 0.0)
-
     def _shed(self, now_s: float) -> int:
-        """How many frames are ready, after those were dropped that are too many.
-
-        A worker that keeps up may find `BACKLOG` frames. One that does not takes only frames whose masks come within
-        two periods, and rather waits for the next frame than to be late with this one: it would be late with all that
-        follow.
-        """
+        """How many frames are to be answered now, after those were dropped that are too many."""
         ready = sum(self._ready(choice, t_us, now_s) for choice, t_us in self._pending)
-        if ready < BACKLOG or self._excused < 1 or not self._keeps_up:
-            self._backlog = BACKLOG
-        if self._keeps_up:
-            drop = ready - 1 if ready > self._backlog else 0
-        else:
-            latest_s = _PERIODS * median(self._periods_s) - self._step_s  # age at which a mask is still in time
-            drop = 0
-            while drop < ready - 1 and now_s - self._pending[drop][0].received_s > latest_s:
-                drop += 1
-            newest_s = self._pending[ready - 1][0].received_s if ready else now_s
-            if 0 < latest_s < now_s - newest_s and now_s < self._next_frame_s:
-                return 0
+        came_s = [choice.received_s for choice, _ in list(self._pending)[:ready]]
+        drop, wait = self._pace.too_many(came_s, now_s)
         for _ in range(drop):
             self._pending.popleft()
         if drop:
             self.counts["superseded"] += drop
-            self._backlog, self._hurried = BACKLOG, True
-        return ready - drop
+            self._hurried = True
+        return 0 if wait else ready - drop
 
     def _event_step(self, now_s: float) -> Choice | None:
         """The step without a frame that is due before the next frame's."""
