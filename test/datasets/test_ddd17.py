@@ -194,3 +194,18 @@ def test_unknown_splits_and_absent_recordings_are_named(evsegnet, ess):
         EvSegNetSplit(evsegnet, "evsegnet_train")
     with pytest.raises(DatasetError, match="split night: choose"):
         split_samples("ddd17", ess, "night", frames=1)
+
+
+def test_columns_that_wrapped_in_sixteen_bits_are_left_out_and_counted(davis_take, tmp_path):
+    folder = write_ddd17_ess(tmp_path, "dir0", davis_take)
+    whole = EssSequence(folder)
+    first, last = whole.span_us
+    before = whole.events(first - 1, last)
+    places = np.memmap(folder / "events.dat.xyp", np.int16, "r+").reshape(-1, 3)
+    inside = np.flatnonzero(places[:, 1] < 200)
+    places[inside[5], 0], places[inside[6], 1], places[inside[7], 0] = -1, -32_000, 346
+    places.flush()
+    sequence = EssSequence(folder)
+    after = sequence.events(first - 1, last)
+    assert len(after) == len(before) - 3 and sequence.off_sensor == 3
+    assert after.x.max() < 346 and after.y.max() < 200

@@ -144,3 +144,17 @@ def test_times_that_are_a_single_value_are_refused(own):
         file["davis/left/image_raw_ts"] = 5.0
     with pytest.raises(DatasetError, match="image_raw_ts is a single value, not a list"):
         list(MvsecSequence(own, "outdoor_day1", labels=own / "labels").labels())
+
+
+@pytest.mark.parametrize(("column", "value"), [(0, -1.0), (0, 70_000.0), (1, 260.0), (0, np.nan)])
+def test_an_event_outside_the_sensor_is_left_out_and_counted(own, davis_take, column, value):
+    import h5py
+
+    with h5py.File(own / "outdoor_day1_data.hdf5", "a") as file:
+        row = file["davis/left/events"][7]
+        row[column] = value
+        file["davis/left/events"][7] = row
+    sequence = MvsecSequence(own, "outdoor_day1")
+    start, stop = sequence.span_us
+    assert len(sequence.events(start - 1, stop)) == len(davis_take.events) - 1
+    assert sequence.off_sensor == 1
