@@ -51,6 +51,22 @@ def test_frames_can_be_degraded_and_senses_taken_away(pipeline, bag):
     assert all(step["events"] == 0 for step in frames["steps"])
 
 
+def test_events_that_never_fall_between_the_images_end_in_an_error_not_in_a_figure(pipeline, bag):
+    apart = StreamSettings(event_offset_ms=10_000.0)
+    with pytest.raises(BagError, match=r"none of the \d+ events falls between the images \(they are 10\d\d\d ms ahead"):
+        evaluate_bag(pipeline, bag, ground_truth=TRUTH, settings=apart)
+    assert evaluate_bag(pipeline, bag, ground_truth=TRUTH, inputs="frames", settings=apart)[0]["frames"] == 9
+
+
+def test_the_offset_between_the_senses_is_told(pipeline, bag):
+    plain, shifted = (
+        evaluate_bag(pipeline, bag, ground_truth=TRUTH, settings=StreamSettings(event_offset_ms=offset_ms))[0]
+        for offset_ms in (0.0, 30.0)
+    )
+    assert abs(plain["event_offset_ms"]) < 10
+    assert shifted["event_offset_ms"] - plain["event_offset_ms"] == pytest.approx(30, abs=1)
+
+
 def test_what_has_no_meaning_in_a_bag_is_refused(pipeline, bag):
     with pytest.raises(ParameterError, match="use --dataset"):
         evaluate_bag(pipeline, bag, ground_truth=TRUTH, degradation=Degradation.parse("blackout:5"))

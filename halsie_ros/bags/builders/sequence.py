@@ -67,7 +67,7 @@ def write_sequence(
         frame_calibration: of the frames, where the frame camera is another than the event camera.
 
     Returns:
-        A summary: bag, frames, labels, events, refused, and the metadata.
+        A summary: bag, frames, labels, events, refused, off_sensor (left out), and the metadata.
 
     Raises:
         DatasetError: the recording is damaged or empty.
@@ -106,7 +106,8 @@ def write_sequence(
             progress.show(last - first)
         if not topic.events:
             raise DatasetError(f"{sequence.name}: no events from {span[0]} to {span[1]} us: give another --start")
-    return {"bag": str(args.destination), **counts, "events": topic.events, "refused": writer.refused, **metadata}
+    lost = {"refused": writer.refused, "off_sensor": sequence.off_sensor}
+    return {"bag": str(args.destination), **counts, "events": topic.events, **lost, **metadata}
 
 
 def span_of(args: argparse.Namespace, first_us: int, last_us: int, name: str) -> tuple[int, int]:
@@ -134,6 +135,7 @@ def _needed_bytes(sequence: Sequence, span: tuple[int, int]) -> int:
     first, last = sequence.span_us
     seconds = (min(span[1], last) - max(span[0], first)) / 1e6
     probe = sequence.events(first, min(first + 200_000, last))
+    sequence.off_sensor = 0  # they will be met again
     events_per_s = len(probe) / max((min(first + 200_000, last) - first) / 1e6, 1e-3)
     return int(seconds * (events_per_s * EVENT_BYTES + FRAME_RATE_HZ * sequence.width * sequence.height * 3))
 
