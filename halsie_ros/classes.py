@@ -170,7 +170,8 @@ def remap(mask: np.ndarray, source: ClassSet, target: ClassSet) -> np.ndarray:
         raise ParameterError(f"no mapping from {source.name} to {target.name}: there are {known}")
     table = np.full(256, target.ignore, np.uint8)
     table[: len(ids)] = ids
-    return table[mask]
+    result: np.ndarray = table[mask]
+    return result
 
 
 def shared(source: ClassSet) -> ClassSet:

@@ -49,7 +49,8 @@ def njit(**options: Any) -> Callable[[Function], Function]:
         before = config.CACHE_DIR
         config.CACHE_DIR = str(_folder(function.__code__.co_filename))
         try:  # numba reads the folder while it decorates
-            return numba.njit(**{"cache": True, "nogil": True, **options})(function)
+            result: Function = numba.njit(**{"cache": True, "nogil": True, **options})(function)
+            return result
         finally:
             config.CACHE_DIR = before
 

@@ -105,7 +105,8 @@ def descriptor(maps: Sequence[np.ndarray] | np.ndarray, times: int, nudge: Nudge
         pooled = (down @ (timed @ across.T)).reshape(times, CHANNELS, -1) ** power
         pooled /= np.maximum(np.sqrt(np.square(pooled).sum((0, 2), keepdims=True)), 1e-3)
         parts.append(pooled.ravel() / max(float(np.linalg.norm(pooled)), 1e-6))
-    return (np.concatenate(parts) / np.sqrt(VIEWS)).astype(np.float32)
+    result: np.ndarray = (np.concatenate(parts) / np.sqrt(VIEWS)).astype(np.float32)
+    return result
 
 
 def _pool(centre: float, half: float, cells: int) -> np.ndarray:

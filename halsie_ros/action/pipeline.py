@@ -211,7 +211,8 @@ class ActionPipeline:
         inputs = {"image": image_input(image)[None]}
         if self._compares:
             inputs["before"] = image_input(image if before is None else before)[None]
-        return self._sessions["i_frame"].run(None, inputs)[0][0]
+        result: np.ndarray = self._sessions["i_frame"].run(None, inputs)[0][0]
+        return result
 
     def _advance(self, state: ActionState, step: Step, end_ns: int) -> tuple[ActionState, dict[str, float]]:
         """Moves the P encoder by one step."""

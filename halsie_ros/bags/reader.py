@@ -60,7 +60,7 @@ class BagReader:
 
     def __init__(self, path: Path, *, partial: bool = False) -> None:
         self.path = path
-        self._temporary: tempfile.TemporaryDirectory | None = None
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._storages: list[Storage] = []
         self._stores: dict[str, Any] = {}
         try:
@@ -234,7 +234,8 @@ class BagReader:
                 back_ns *= 4
             return first, max(times(first), default=first)
 
-        return _guard(self.path, f"damaged on {topic}", find)
+        result: tuple[int, int] = _guard(self.path, f"damaged on {topic}", find)
+        return result
 
     def deserialize(self, topic: str, payload: bytes) -> Any:
         """The message as an object, fields as attributes; raises BagError for bytes that are no such message."""

@@ -102,7 +102,7 @@ def parse_qos(value: Any) -> tuple[OfferedQos, ...]:
     )
 
 
-def _policy(profile: dict, key: str, names: tuple[str, ...]) -> str:
+def _policy(profile: dict[str, Any], key: str, names: tuple[str, ...]) -> str:
     """A policy by rmw's number (metadata before version 9) or by its name."""
     value = profile.get(key)
     if isinstance(value, int) and 0 <= value < len(names):
@@ -110,7 +110,7 @@ def _policy(profile: dict, key: str, names: tuple[str, ...]) -> str:
     return value.lower() if isinstance(value, str) and value.lower() in names else "unknown"
 
 
-def _depth(profile: dict) -> int:
+def _depth(profile: dict[str, Any]) -> int:
     value = profile.get("depth")
     return value if isinstance(value, int) and 0 <= value < 1 << 31 else 0
 

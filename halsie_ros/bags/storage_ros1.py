@@ -138,4 +138,4 @@ def _time_ns(fields: dict[str, bytes]) -> int:
     """Seconds and nanoseconds of a message's record."""
     if len(fields.get("sec", b"")) != 4 or len(fields.get("nsec", b"")) != 4:
         raise BagError("a message without time: run `rosbag reindex`")
-    return struct.unpack("<I", fields["sec"])[0] * SECOND_NS + struct.unpack("<I", fields["nsec"])[0]
+    return int(struct.unpack("<I", fields["sec"])[0] * SECOND_NS + struct.unpack("<I", fields["nsec"])[0])

@@ -95,7 +95,7 @@ def _event_array() -> Iterator[Row]:
 def _message_objects(message: bytes) -> tuple[str | None, Callable[[], Events] | None]:
     """The usual way: a message object, then its attributes one by one; with rclpy where it is, else rosbags."""
 
-    def columns(events) -> Events:
+    def columns(events: Any) -> Events:
         return Events.of(
             [event.x for event in events],
             [event.y for event in events],

@@ -83,7 +83,10 @@ def row_of_times(
     note: str = "",
 ) -> Row:
     """A row from two times: in ms, or as a rate where `work` (units of work per call, e.g. 1.0 Mevents) is given."""
-    value = (lambda s: work / s) if work else (lambda s: s * 1e3)
+
+    def value(seconds: float) -> float:
+        return work / seconds if work else seconds * 1e3
+
     return Row(
         case,
         unit,

@@ -129,7 +129,7 @@ def _peer(folder: Path) -> Callable[[], list[np.ndarray]]:
 
 
 @njit()
-def _argmax(scores):
+def _argmax(scores: np.ndarray) -> np.ndarray:
     """Class ids of ``(1, C, H, W)`` scores, in one pass: numpy takes ten times as long."""
     _, classes, height, width = scores.shape
     mask = np.zeros((height, width), np.uint8)

@@ -152,7 +152,7 @@ def _plain(codec: str, packets: list[Packet]) -> None:
         context.decode(whole)
 
 
-def _stream(packets: list[Packet]) -> list:
+def _stream(packets: list[Packet]) -> list[Any]:
     stream = PacketStream()
     return [frame for packet in packets for frame in stream.push(packet)]
 

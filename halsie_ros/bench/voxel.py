@@ -10,6 +10,7 @@ import ctypes
 from collections.abc import Iterator
 from functools import partial
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,7 @@ def cases(args: argparse.Namespace) -> Iterator[Row]:
         unit = "Mevents/s"
         again, grid = (np.empty((CHANNELS, HEIGHT, WIDTH), np.float32) for _ in range(2))
 
-        def ours(events=events, again=again):
+        def ours(events: Events = events, again: np.ndarray = again) -> np.ndarray:
             return bin_counts(events, t0_us=0, bin_us=BIN_US, bins=BINS, height=HEIGHT, width=WIDTH, out=again)
 
         mine, numpy_s = median_seconds(ours, partial(add_at, events), runs=runs)
@@ -74,7 +75,7 @@ def cases(args: argparse.Namespace) -> Iterator[Row]:
         if library is not None:
             columns = [c_loops.pointer(array) for array in (events.x, events.y, events.t_us, events.polarity)]
 
-            def in_c(count=count, columns=columns, grid=grid):
+            def in_c(count: int = count, columns: list[Any] = columns, grid: np.ndarray = grid) -> None:
                 sizes = ctypes.c_size_t(count), ctypes.c_int64(0), ctypes.c_int64(BIN_US)
                 library.counts(*columns, *sizes, BINS, HEIGHT, WIDTH, c_loops.pointer(grid))
 

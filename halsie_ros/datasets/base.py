@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from halsie_ros.classes import ClassSet
 from halsie_ros.errors import DatasetError
@@ -59,7 +60,9 @@ class Sequence(ABC):
     off_sensor: int = 0
     time_note: str = ""
 
-    def _on_sensor(self, x, y, t_us, polarity, width: int, height: int) -> Events:
+    def _on_sensor(
+        self, x: ArrayLike, y: ArrayLike, t_us: ArrayLike, polarity: ArrayLike, width: int, height: int
+    ) -> Events:
         """Events of a sensor; those outside are left out and counted, by every reader alike."""
         events, outside = Events.on_sensor(x, y, t_us, polarity, width, height)
         self.off_sensor += outside

@@ -58,7 +58,8 @@ def read(dataset: Any, start: int, stop: int) -> np.ndarray:
         DatasetError: the stored chunks are damaged.
     """
     try:
-        return dataset[start:stop]
+        result: np.ndarray = dataset[start:stop]
+        return result
     except OSError as error:
         reason = str(error).splitlines()[0]
         raise DatasetError(

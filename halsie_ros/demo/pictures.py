@@ -103,7 +103,8 @@ def animation(shots: Sequence[Shot], card: ModelCard, path: Path, frame_ms: int)
 
 
 def _scaled_height(picture: np.ndarray) -> int:
-    return round(PANEL_WIDTH * picture.shape[0] / picture.shape[1])
+    height, width = picture.shape[:2]
+    return round(PANEL_WIDTH * int(height) / int(width))
 
 
 def _scaled(picture: np.ndarray) -> Image.Image:

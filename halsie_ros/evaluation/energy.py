@@ -23,6 +23,9 @@ import onnxruntime
 from halsie_ros.inference.onnx_file import Graph, Node, read_graph
 from halsie_ros.inference.session import input_names, input_shape
 
+Shape = tuple[int, ...]
+Shapes = tuple[tuple[Shape, ...], Shape]
+"""Of a node's inputs, and of its output."""
 MAC_PJ = 4.6
 ACCUMULATE_PJ = 0.9
 EVENT_INPUT = "events"
@@ -81,16 +84,16 @@ def graph_cost(path: Path, height: int, width: int) -> Cost:
     return Cost(macs, dict(spiking), event_cells)
 
 
-def _operations(operation: str, inputs: tuple, output: tuple) -> float:
+def _operations(operation: str, inputs: tuple[Shape, ...], output: Shape) -> float:
     """Multiplications of a dense product: a convolution's weight is (out, in / groups, kh, kw)."""
     if operation == "Conv":
-        return math.prod(output) * math.prod(inputs[1][1:])
+        return float(math.prod(output) * math.prod(inputs[1][1:]))
     if operation == "ConvTranspose":
-        return math.prod(inputs[0]) * math.prod(inputs[1][1:])
-    return math.prod(output) * inputs[0][-1]
+        return float(math.prod(inputs[0]) * math.prod(inputs[1][1:]))
+    return float(math.prod(output) * inputs[0][-1])
 
 
-def _propagate(node: Node, inputs: tuple, sources: dict[str, dict[str, float]]) -> None:
+def _propagate(node: Node, inputs: tuple[Shape, ...], sources: dict[str, dict[str, float]]) -> None:
     """Hands the shares of spikes among a tensor's channels on to what is only rearranged."""
     if node.operation == "Concat" and any(name in sources for name in node.inputs) and inputs:
         channels = [shape[1] if len(shape) > 1 else 1 for shape in inputs]
@@ -104,7 +107,7 @@ def _propagate(node: Node, inputs: tuple, sources: dict[str, dict[str, float]]) 
             sources.setdefault(tensor, sources[node.inputs[0]])
 
 
-def _spike_sources(graph: Graph, shapes: dict) -> tuple[dict[str, dict[str, float]], int]:
+def _spike_sources(graph: Graph, shapes: dict[str, Shapes]) -> tuple[dict[str, dict[str, float]], int]:
     """Tensors that hold nothing but spikes, found upwards from the outputs that count them; cells of the grid."""
     sources: dict[str, dict[str, float]] = {}
     cells: dict[str, int] = {}
@@ -128,7 +131,7 @@ def _spike_sources(graph: Graph, shapes: dict) -> tuple[dict[str, dict[str, floa
     return sources, sum(cells.values())
 
 
-def _profile(path: Path, height: int, width: int) -> dict[str, tuple[tuple, tuple]]:
+def _profile(path: Path, height: int, width: int) -> dict[str, Shapes]:
     """Input and output shapes of every node, by name, from one run on zeros."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

@@ -69,7 +69,8 @@ def _resampled_miou(sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
     drawn = np.einsum("dn,nkc->dkc", weights, sums)
     iou = _iou(drawn[:, 0], drawn[:, 1], drawn[:, 2])
     present = np.isfinite(iou)
-    return np.where(present, iou, 0).sum(1) / np.maximum(present.sum(1), 1)
+    result: np.ndarray = np.where(present, iou, 0).sum(1) / np.maximum(present.sum(1), 1)
+    return result
 
 
 def _weights(frames: int, draws: int, seed: int) -> np.ndarray:

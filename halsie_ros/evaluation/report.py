@@ -178,7 +178,8 @@ def _worst(picture: Picture, classes: ClassSet) -> str:
 def _coloured(mask: np.ndarray, classes: ClassSet) -> np.ndarray:
     palette = np.full((256, 3), 255, np.uint8)
     palette[: len(classes)] = classes.palette
-    return palette[mask]
+    result: np.ndarray = palette[mask]
+    return result
 
 
 def _data_uri(image: np.ndarray) -> str:

@@ -248,7 +248,8 @@ class Tally:
 
     def _confusion(self) -> np.ndarray:
         """(C, C) int64 [label, mask] of all scored frames."""
-        return np.sum([record.confusion for record in self.records], axis=0)
+        result: np.ndarray = np.sum([record.confusion for record in self.records], axis=0)
+        return result
 
     def _mean(self, key: str) -> float | None:
         return float(np.mean([window[key] for window in self.windows])) if self.windows else None

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 from enum import Enum
+from typing import Any
 
 import numpy as np
 
@@ -215,7 +216,7 @@ class SensorClock:
         slope = max(-_MAX_DRIFT, min(_MAX_DRIFT, (low1 - low0) / (t1 - t0)))
         return (t0, low0, slope)
 
-    def to_host_ns(self, t_us, *, stamp_ns: int | None = None):
+    def to_host_ns(self, t_us: Any, *, stamp_ns: int | None = None) -> Any:
         """Host nanoseconds of sensor times.
 
         Args:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 # Numpy hands out one object for each of these, so that the usual case is found by identity.
 _U16, _I64, _BOOL = np.dtype(np.uint16), np.dtype(np.int64), np.dtype(np.bool_)
@@ -45,7 +46,7 @@ class Events:
                 )
 
     @classmethod
-    def of(cls, x, y, t_us, polarity) -> Events:
+    def of(cls, x: ArrayLike, y: ArrayLike, t_us: ArrayLike, polarity: ArrayLike) -> Events:
         """Converts array-likes; a polarity counts as ON where it is greater than zero (so 0/1, -1/+1, bool)."""
         polarity = np.asarray(polarity)
         return cls(
@@ -56,7 +57,9 @@ class Events:
         )
 
     @classmethod
-    def on_sensor(cls, x, y, t_us, polarity, width: int, height: int) -> tuple[Events, int]:
+    def on_sensor(
+        cls, x: ArrayLike, y: ArrayLike, t_us: ArrayLike, polarity: ArrayLike, width: int, height: int
+    ) -> tuple[Events, int]:
         """As `of`, with events that lie outside a sensor left out; and how many they are.
 
         Places are compared before they are converted: -1 and 70000, which 16 bits would wrap into the picture, are

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -215,7 +216,7 @@ class EventTopicDecoder:
             span_us=span_of(events),
         )
 
-    def _packet(self, values: dict, data: np.ndarray, stamp_ns: int) -> EventBatch:
+    def _packet(self, values: dict[str, Any], data: np.ndarray, stamp_ns: int) -> EventBatch:
         encoding, seq, time_base = values["encoding"], values["seq"], values["time_base"]
         if self._decoder is None or encoding != self._encoding:
             self._decoder, self._encoding, self._seq = packet_codec(encoding).decoder(), encoding, None

@@ -40,8 +40,8 @@ class Alignment:
             raise ParameterError(f"registration is {self.kind!r}: give one of {', '.join(KINDS)}")
         if self.kind == "homography" and len(self.matrix) != 9:
             raise ParameterError(f"homography has {len(self.matrix)} numbers: give 9, by rows, for this registration")
-        self._made: tuple[tuple, Registration | GeometryError] | None = None
-        self._heard: dict[str, tuple] = {}
+        self._made: tuple[tuple[Any, ...], Registration | GeometryError] | None = None
+        self._heard: dict[str, tuple[Any, ...]] = {}
         self._refused: dict[str, str] = {}
 
     @property

@@ -195,4 +195,5 @@ def _tilt(tilt_x: float, tilt_y: float) -> np.ndarray:
     about_y = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
     turn = about_y @ about_x
     onto = np.array([[turn[2, 2], 0, -turn[0, 2]], [0, turn[2, 2], -turn[1, 2]], [0, 0, 1]])
-    return onto @ turn
+    result: np.ndarray = onto @ turn
+    return result

@@ -6,7 +6,8 @@ import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import String
 
-from halsie_ros.action.pipeline import UNKNOWN, ActionScores
+from halsie_ros.action.pipeline import UNKNOWN
+from halsie_ros.action.state import ActionScores
 from halsie_ros.nodes import qos
 from halsie_ros.nodes.labels import label_info, vision_message
 from halsie_ros.wire.stamps import ns_to_stamp

@@ -43,7 +43,7 @@ def declared(arguments: Mapping[str, tuple[str | None, str]]) -> list[DeclareLau
 
 def text(context: LaunchContext, name: str) -> str:
     """An argument's value."""
-    return LaunchConfiguration(name).perform(context)
+    return str(LaunchConfiguration(name).perform(context))
 
 
 def boolean(context: LaunchContext, name: str) -> bool:

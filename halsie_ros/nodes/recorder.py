@@ -10,6 +10,7 @@ import json
 import sys
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ class Recorder(Node):
     def _on_confidence(self, message: Image) -> None:
         self._confidence[_stamp_ns(message)] = float(np.frombuffer(message.data, np.uint8).mean()) / 255
 
-    def _label_info(self, sense: str):
+    def _label_info(self, sense: str) -> Callable[[LabelInfo], None]:
         def keep(message: LabelInfo) -> None:
             self._log["label_info"][sense] = {str(item.class_id): item.class_name for item in message.class_map}
 

@@ -231,7 +231,7 @@ class Replay(Node):
             self._outlets[name].publish(payload)
             counts[name] = counts.get(name, 0) + 1
         self.result["complete"] = not self._stop.is_set()
-        return self.result["complete"]
+        return bool(self.result["complete"])
 
     def _sleep_until(self, due_ns: int) -> bool:
         while (wait_s := (due_ns - time.monotonic_ns()) / 1e9) > 0:

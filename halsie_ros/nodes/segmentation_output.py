@@ -74,7 +74,7 @@ class SegmentationOutput:
             self._send("overlay", overlay(ground, mask, self._palette, alpha), stamp_ns, frame_id)
 
     def _wanted(self, name: str) -> bool:
-        return self._images[name].get_subscription_count() > 0
+        return bool(self._images[name].get_subscription_count() > 0)
 
     def _send(self, name: str, pixels: np.ndarray, stamp_ns: int, frame_id: str) -> None:
         message = Image()

@@ -128,7 +128,7 @@ class DiscoveredSubscription:
     @property
     def reliable(self) -> bool:
         """Whether what is lost on the way is sent again."""
-        return self._qos.reliability == ReliabilityPolicy.RELIABLE
+        return bool(self._qos.reliability == ReliabilityPolicy.RELIABLE)
 
     def values(self) -> dict[str, object]:
         """What diagnostics tell of it."""

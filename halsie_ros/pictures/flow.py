@@ -49,7 +49,8 @@ def between(before: np.ndarray, after: np.ndarray, flow: np.ndarray, share: floa
     if share <= 0 or share >= 1:
         return before if share <= 0 else after
     first, second = _moved(before, flow, -share), _moved(after, flow, 1 - share)
-    return first + np.float32(share) * (second - first)
+    result: np.ndarray = first + np.float32(share) * (second - first)
+    return result
 
 
 def _pyramid(picture: np.ndarray) -> list[np.ndarray]:
@@ -65,7 +66,8 @@ def _pyramid(picture: np.ndarray) -> list[np.ndarray]:
 def _enlarge(flow: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     rows = np.minimum(np.arange(shape[0]) // 2, flow.shape[0] - 1)
     columns = np.minimum(np.arange(shape[1]) // 2, flow.shape[1] - 1)
-    return 2 * flow[rows][:, columns]
+    result: np.ndarray = 2 * flow[rows][:, columns]
+    return result
 
 
 def _increment(before: np.ndarray, after: np.ndarray, flow: np.ndarray) -> np.ndarray:
@@ -78,7 +80,8 @@ def _increment(before: np.ndarray, after: np.ndarray, flow: np.ndarray) -> np.nd
     xx, yy = xx + _STIFFNESS, yy + _STIFFNESS
     scale = 1 / (xx * yy - xy * xy)
     step = np.stack(((xy * yt - yy * xt) * scale, (xy * xt - xx * yt) * scale), 2)
-    return np.clip(step, -1, 1)
+    result: np.ndarray = np.clip(step, -1, 1)
+    return result
 
 
 @njit()

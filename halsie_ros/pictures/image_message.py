@@ -146,7 +146,7 @@ class ImageConverter:
         layout = _layout(message)
         if self._bridge is not None and _is_bridged(message, layout):
             try:
-                pixels = self._bridge.imgmsg_to_cv2(message, "mono8" if layout.kind == "grey" else "rgb8")
+                pixels: np.ndarray = self._bridge.imgmsg_to_cv2(message, "mono8" if layout.kind == "grey" else "rgb8")
                 shape = (message.height, message.width) if layout.kind == "grey" else (message.height, message.width, 3)
                 if pixels.dtype == np.uint8 and pixels.shape == shape:
                     return pixels
@@ -244,9 +244,9 @@ def decode_compressed(data: bytes, label: str) -> np.ndarray:
         raise CodecError(f"compressed image ({codec}, {len(data)} bytes) is damaged")
     if frame.format.name.startswith("gray16"):
         return np.ascontiguousarray(frame.to_ndarray(format="gray16le"))
-    if frame.format.name.startswith("gray"):
-        return frame.to_ndarray(format="gray")
-    return frame.to_ndarray(format="rgb24")
+    kind = "gray" if frame.format.name.startswith("gray") else "rgb24"
+    picture: np.ndarray = frame.to_ndarray(format=kind)
+    return picture
 
 
 def _rows(message: Any, layout: _Layout) -> np.ndarray:

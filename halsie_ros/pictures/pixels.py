@@ -27,7 +27,8 @@ def bits_of(largest: int) -> int:
 def float_to_eight_bits(samples: np.ndarray, top: float) -> np.ndarray:
     """Scales ``(...) float32`` so that `top` becomes 255; what is no number becomes 0."""
     scaled = np.nan_to_num(samples.astype(np.float32), nan=0.0, posinf=top, neginf=0.0) * np.float32(255.0 / top)
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    result: np.ndarray = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return result
 
 
 def yuv_to_rgb(y: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -47,7 +48,8 @@ def yuv_to_rgb(y: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     down, across = -(-height // u.shape[0]), -(-width // u.shape[1])
     chroma = chroma.repeat(down, axis=0).repeat(across, axis=1)[:height, :width]
     rgb = 1.164 * (y[..., None].astype(np.float32) - 16.0) + chroma
-    return np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
+    result: np.ndarray = np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
+    return result
 
 
 def demosaic(raw: np.ndarray, pattern: str) -> np.ndarray:
@@ -66,7 +68,9 @@ def demosaic(raw: np.ndarray, pattern: str) -> np.ndarray:
     for top, left in itertools.product((0, 1), (0, 1)):
         rows, columns = len(range(top, height, 2)), len(range(left, width, 2))
 
-        def near(dy: int, dx: int, top=top, left=left, rows=rows, columns=columns) -> np.ndarray:
+        def near(
+            dy: int, dx: int, top: int = top, left: int = left, rows: int = rows, columns: int = columns
+        ) -> np.ndarray:
             y, x = 1 + top + dy, 1 + left + dx
             return padded[y : y + 2 * rows - 1 : 2, x : x + 2 * columns - 1 : 2]
 

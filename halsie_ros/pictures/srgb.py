@@ -14,11 +14,13 @@ _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 def to_luminance(image: np.ndarray) -> np.ndarray:
     """Linear luminance 0 to 1, (H, W) float32, of (H, W, 3) uint8 sRGB or (H, W) uint8."""
     light = TO_LIGHT[image]
-    return light @ _LUMA if image.ndim == 3 else light
+    result: np.ndarray = light @ _LUMA if image.ndim == 3 else light
+    return result
 
 
 def to_codes(light: np.ndarray) -> np.ndarray:
     """8-bit sRGB codes of linear light, any shape; light beyond 0 to 1 is clipped."""
     light = np.clip(light, 0, 1)
     encoded = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.rint(encoded * 255).astype(np.uint8)
+    result: np.ndarray = np.rint(encoded * 255).astype(np.uint8)
+    return result

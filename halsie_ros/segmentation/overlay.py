@@ -18,7 +18,8 @@ def colorize(mask: np.ndarray, palette: np.ndarray) -> np.ndarray:
     """
     table = np.full((256, 3), _UNLABELLED, np.uint8)
     table[: len(palette)] = palette
-    return table[mask]
+    result: np.ndarray = table[mask]
+    return result
 
 
 def overlay(frame: np.ndarray, mask: np.ndarray, palette: np.ndarray, alpha: float = 0.5) -> np.ndarray:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 from av.bitstream import BitStreamFilterContext
@@ -82,7 +83,7 @@ class VideoFile:
         if codec not in CODECS:
             self._container.close()
             raise VideoError(f"{self.path} is coded as {codec}: transcode it to one of {', '.join(CODECS)}")
-        self._ahead: list[av.Packet] = []
+        self._ahead: list[av.Packet[Any]] = []
         rotation = self._rotation()
         sides = context.width, context.height
         width, height = sides[::-1] if rotation % 180 == 90 else sides
@@ -164,7 +165,7 @@ class VideoFile:
             rotation=self.info.rotation,
         )
 
-    def _demuxed(self) -> Iterator[av.Packet]:
+    def _demuxed(self) -> Iterator[av.Packet[Any]]:
         while self._ahead:
             yield self._ahead.pop(0)
         yield from self._container.demux(self._stream)
@@ -209,13 +210,13 @@ class VideoFile:
                     return frames
         return frames + [frame for frame in stream.flush() if frame.trusted and frames][: length - len(frames)]
 
-    def _unpack(self, packet: av.Packet) -> list[av.Packet]:
+    def _unpack(self, packet: av.Packet[Any]) -> list[av.Packet[Any]]:
         """MPEG-4 in AVI packs a P- and a B-frame into one packet, a stand-in into the next; FFmpeg undoes it."""
         if self._unpacker is None:
             return [packet] if packet.size else []
         return [part for part in self._unpacker.filter(packet if packet.size else None) if part.size]
 
-    def _packet(self, packet: av.Packet) -> Packet:
+    def _packet(self, packet: av.Packet[Any]) -> Packet:
         shown = packet.pts if packet.pts is not None else packet.dts
         stamp_ns = int((shown or 0) * self.info.time_base * SECOND_NS)
         return Packet(

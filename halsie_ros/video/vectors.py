@@ -74,7 +74,8 @@ def blocks_of(picture: Any) -> np.ndarray:
     """The motion vectors `(N,) BLOCK` that FFmpeg exported with PyAV's frame; empty where there are none."""
     for side in picture.side_data:
         if isinstance(side, MotionVectors):
-            return np.frombuffer(side, BLOCK)  # type: ignore[call-overload]
+            result: np.ndarray = np.frombuffer(side, BLOCK)  # type: ignore[call-overload]
+            return result
     return NO_BLOCKS
 
 

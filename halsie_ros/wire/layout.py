@@ -80,7 +80,7 @@ class Layout:
 
     fields: tuple[Field, ...]
     aligned: bool
-    _steps: dict[str, list[tuple[str, str, int, Callable]]] = member(init=False, repr=False, compare=False)
+    _steps: dict[str, list[tuple[str, str, int, Callable[..., Any]]]] = member(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # What `read` needs of each field, without looking up attributes for every message.
@@ -237,4 +237,4 @@ def stamp_ns_of(payload: bytes | memoryview) -> int:
         CodecError: the message is too short to hold a stamp.
     """
     values = known_layout("builtin_interfaces/msg/Time").read(payload)
-    return values["sec"] * SECOND_NS + values["nanosec"]
+    return int(values["sec"] * SECOND_NS + values["nanosec"])

@@ -15,6 +15,7 @@ import argparse
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -123,18 +124,21 @@ class Expert:
 
     def place(self, x: np.ndarray) -> np.ndarray:
         """z of rows ``(M, inputs)``."""
-        if self.projection is not None:
-            return x @ self.projection
-        return np.clip((x - self.mean) * self.scale, -LIMIT, LIMIT)
+        placed: np.ndarray = (
+            np.clip((x - self.mean) * self.scale, -LIMIT, LIMIT) if self.projection is None else x @ self.projection
+        )
+        return placed
 
     def scores(self, x: np.ndarray) -> np.ndarray:
         """Before the temperature: ``(M, C)``."""
-        return np.exp(-self.g * squared_distances(self.place(x), self.support)) @ self.coefficients
+        result: np.ndarray = np.exp(-self.g * squared_distances(self.place(x), self.support)) @ self.coefficients
+        return result
 
 
 def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """``(M, N)`` of rows ``(M, D)`` and ``(N, D)``."""
-    return np.square(a).sum(1)[:, None] + np.square(b).sum(1) - 2 * a @ b.T
+    result: np.ndarray = np.square(a).sum(1)[:, None] + np.square(b).sum(1) - 2 * a @ b.T
+    return result
 
 
 def fit(rows: Rows, chosen: np.ndarray, classes: int, settings: MotionMapConfig) -> Expert:
@@ -152,7 +156,7 @@ def fit(rows: Rows, chosen: np.ndarray, classes: int, settings: MotionMapConfig)
     return fitted
 
 
-def cross_validate(rows: Rows, classes: int, settings: MotionMapConfig, folds: int) -> dict:
+def cross_validate(rows: Rows, classes: int, settings: MotionMapConfig, folds: int) -> dict[str, Any]:
     """The expert alone on groups that it has not seen.
 
     Args:
@@ -229,7 +233,7 @@ def graph(fitted: Expert, *, weight: float, temperature: float, joins: str = "su
         ("Softmax", ["logits"], "probabilities"),
         ("Mul", ["probabilities", "weight"], "scores" if joins == "sum" else "factors"),
     ]
-    more: dict[str, dict] = {
+    more: dict[str, dict[str, Any]] = {
         "Cast": {"to": TensorProto.FLOAT},
         "ReduceSumSquare": {"axes": [1]},
         "Softmax": {"axis": -1},

@@ -116,7 +116,8 @@ def _led(joints: np.ndarray, heading: np.ndarray, speed_mm: float | np.ndarray) 
     """Poses turned by `heading (T,)` radians about y and moved ahead by `speed_mm` a frame."""
     turned = np.einsum("tij,tkj->tki", _about_y(heading), joints)
     ahead = np.stack([np.sin(heading), np.zeros_like(heading), np.cos(heading)], -1)
-    return turned + np.cumsum(ahead * np.reshape(speed_mm, (-1, 1)), 0)[:, None]
+    result: np.ndarray = turned + np.cumsum(ahead * np.reshape(speed_mm, (-1, 1)), 0)[:, None]
+    return result
 
 
 def idle(body: Body, frames: int, random: np.random.Generator, *, turns: bool = False) -> np.ndarray:
@@ -165,7 +166,8 @@ def fall(body: Body, frames: int, random: np.random.Generator) -> np.ndarray:
     flail = np.stack([_smooth(random, frames, 0.3, 60.0) for _ in range(12)], -1).reshape(frames, 4, 3)
     fallen[:, [11, 12, 14, 15]] += flail * np.sin(np.pi * share)[:, None, None]
     result = fallen + foot
-    return result[::-1] if random.random() < 0.15 else result
+    found: np.ndarray = result[::-1] if random.random() < 0.15 else result
+    return found
 
 
 def crouch(body: Body, frames: int, random: np.random.Generator) -> np.ndarray:

@@ -177,7 +177,8 @@ def retime(joints_mm: np.ndarray, speed: float) -> np.ndarray:
     at = np.arange(0, len(joints_mm) - 1, speed)
     low = at.astype(int)
     part = (at - low)[:, None, None]
-    return joints_mm[low] * (1 - part) + joints_mm[low + 1] * part
+    result: np.ndarray = joints_mm[low] * (1 - part) + joints_mm[low + 1] * part
+    return result
 
 
 @command

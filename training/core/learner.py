@@ -77,7 +77,7 @@ def learning_rate(config: LoopConfig, step: int) -> float:
 def fast_bfloat16(device: torch.device) -> bool:
     """Whether the processor multiplies bfloat16 by itself; where it does not, a step takes six times as long."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return any(there is True for name, there in torch.cpu.get_capabilities().items() if "bf16" in name)
 
 

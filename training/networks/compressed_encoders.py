@@ -53,7 +53,8 @@ class PEncoder(nn.Module):
 
     def read(self, readout: Tensor) -> Tensor:
         """``(N, 2C, 6, 8)`` to tokens ``(N, PLACES, D)``."""
-        return self.tokens(readout * 0.5).flatten(2).transpose(1, 2)
+        result: Tensor = self.tokens(readout * 0.5).flatten(2).transpose(1, 2)
+        return result
 
 
 class Separable(nn.Module):
@@ -100,4 +101,5 @@ class IEncoder(nn.Module):
         seen = centred / spread
         if before is not None and self.difference:
             seen = torch.cat([seen, (image - before) * (2 / spread)], 1)
-        return self.tokens(self.stages(self.stem(seen))).flatten(2).transpose(1, 2)
+        result: Tensor = self.tokens(self.stages(self.stem(seen))).flatten(2).transpose(1, 2)
+        return result

@@ -34,7 +34,8 @@ class CompressedVideoNet(nn.Module):
 
     def i_frame(self, image: Tensor, before: Tensor | None = None) -> Tensor:
         """``(N, 3, 96, 128)`` RGB 0..1 (and the I-frame before, see `IEncoder`) to tokens ``(N, PLACES, D)``."""
-        return self.image(image, before)
+        result: Tensor = self.image(image, before)
+        return result
 
     def p_frame(
         self, motion: Tensor, residual: Tensor, dt_us: Tensor, state: tuple[Tensor, ...] | None, steps: int = 1

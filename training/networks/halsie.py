@@ -164,7 +164,8 @@ class Decoder(nn.Module):
         """Features at strides 16, 8 and 4 to scores ``(N, classes, H/4, W/4)``."""
         x = F.relu(self.eighth(eighth) + twice(self.deep(deep)))
         x = F.relu(self.quarter(quarter) + twice(x))
-        return self.scores(self.mix(self.smooth(x)))
+        result: Tensor = self.scores(self.mix(self.smooth(x)))
+        return result
 
 
 class SegmentationNetwork(nn.Module):
@@ -226,7 +227,8 @@ class HalsieStream(SegmentationNetwork):
 
     def frame(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """The frame graph: RGB in 0 … 1, ``(N, 3, H, W)``, to features at strides 4 and 8."""
-        return self.frame_branch(normalised(image))
+        result: tuple[Tensor, Tensor] = self.frame_branch(normalised(image))
+        return result
 
     def step(
         self,

@@ -30,7 +30,8 @@ class Attention(nn.Module):
         q, k, v = self.qkv(self.norm1(x)).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         weights = torch.softmax(q @ k.transpose(-1, -2) * (width // self.heads) ** -0.5 + bias, -1)
         x = x + self.drop(self.out((weights @ v).transpose(1, 2).reshape(batch, length, width)))
-        return x + self.drop(self.mlp(self.norm2(x)))
+        result: Tensor = x + self.drop(self.mlp(self.norm2(x)))
+        return result
 
 
 class MultiModalMixer(nn.Module):
@@ -52,7 +53,8 @@ class MultiModalMixer(nn.Module):
         """``(B*K, tokens, D)``, same out."""
         mixed = self.across(self.norm1(x).transpose(1, 2)).transpose(1, 2)
         x = x + torch.sigmoid(self.gate(x)) * mixed
-        return x + self.channels(self.norm2(x))
+        result: Tensor = x + self.channels(self.norm2(x))
+        return result
 
 
 class Head(nn.Module):
@@ -108,4 +110,5 @@ class Head(nn.Module):
         weights = torch.softmax(self.score(x).squeeze(-1) + (there.reshape(batch, -1) - 1) * 1e4, -1)
         if self.mixer is None:
             weights = there.reshape(batch, -1) / there.reshape(batch, -1).sum(1, keepdim=True)
-        return self.classify(self.drop((weights.unsqueeze(-1) * x).sum(1)))
+        result: Tensor = self.classify(self.drop((weights.unsqueeze(-1) * x).sum(1)))
+        return result

@@ -88,7 +88,8 @@ class InParts(nn.Module):
         first, *rest = (convolution(part) for convolution, part in zip(self.parts, inputs))
         for one in rest:
             first = first + one
-        return first
+        result: Tensor = first
+        return result
 
 
 class InvertedResidual(nn.Module):
@@ -107,7 +108,8 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, inputs, H, W)`` to ``(N, outputs, H / stride, W / stride)``."""
-        return x + self.layers(x) if self.skip else self.layers(x)
+        result: Tensor = x + self.layers(x) if self.skip else self.layers(x)
+        return result
 
 
 class MobileStages(nn.Module):
@@ -133,7 +135,8 @@ class MobileStages(nn.Module):
 
     def fine(self, image: Tensor) -> Tensor:
         """``(N, 3, H, W)`` to ``(N, 16, H/2, W/2)``."""
-        return self.quarter[:2](image)
+        result: Tensor = self.quarter[:2](image)
+        return result
 
     def after(self, fine: Tensor) -> tuple[Tensor, Tensor]:
         """What `forward` gives, from what `fine` gave."""
@@ -161,7 +164,8 @@ class DeeperStages(nn.Module):
 
     def forward(self, eighth: Tensor) -> Tensor:
         """``(N, 32, H/8, W/8)`` to ``(N, 96, H/16, W/16)``."""
-        return self.layers(eighth)
+        result: Tensor = self.layers(eighth)
+        return result
 
     def load_imagenet(self, path: Path) -> None:
         """Starts from a MobileNetV2 checkpoint with torchvision's names."""

@@ -37,7 +37,8 @@ class LIF(nn.Module):
 
     def _fire(self, membrane: Tensor, threshold: Tensor) -> Tensor:
         if torch.is_grad_enabled():
-            return self._spike(membrane - threshold)
+            result: Tensor = self._spike(membrane - threshold)
+            return result
         return (membrane > threshold).to(membrane.dtype)  # the same spikes, one pass over the map less
 
     def leak(self, dt_us: Tensor) -> Tensor:

@@ -66,7 +66,8 @@ class Teacher(SegmentationNetwork):
         x = self.context[1](F.relu(sixteenth + twice(x)))
         x = self.smooth[0](F.relu(eighth + twice(x)))
         x = self.smooth[1](F.relu(quarter + twice(x)))
-        return self.scores(self.drop(x))
+        result: Tensor = self.scores(self.drop(x))
+        return result
 
     def step(
         self,

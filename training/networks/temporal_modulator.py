@@ -6,6 +6,8 @@ How it adapts is our choice, as its docstring says. Time comes first and is flat
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
 from snntorch import surrogate
 from torch import Tensor, nn
@@ -85,7 +87,7 @@ class SpikingTemporalModulator(nn.Module):
         dt = dt_us.view(-1, 1)
         leak, fade = (torch.exp(-dt * torch.exp(-tau)) for tau in (self.log_tau, self.log_fade_tau))
         shape = (steps, rows // steps, channels)
-        spikes, membrane, firing = FusedModulator.apply(
+        spikes, membrane, firing = cast(Any, FusedModulator).apply(
             current.reshape(*shape, -1).contiguous(),
             *(x.reshape(*shape[1:], -1).contiguous() for x in state),
             leak.view(shape),

@@ -226,7 +226,8 @@ def random_colours(spread: float, rng: np.random.Generator) -> np.ndarray:
     gamma, gain = np.exp(rng.uniform(-spread, spread, 2))
     gains = gain * np.exp(rng.uniform(-spread / 3, spread / 3, (3, 1)))
     levels = gains * (np.arange(256) / 255.0) ** gamma
-    return np.rint(255 * np.clip(levels, 0, 1)).astype(np.uint8)
+    result: np.ndarray = np.rint(255 * np.clip(levels, 0, 1)).astype(np.uint8)
+    return result
 
 
 def class_shares(labels: np.ndarray, classes: int, cell: int = 4) -> Tensor:

@@ -44,7 +44,8 @@ def training_ids(label: np.ndarray, classes: ClassSet) -> np.ndarray:
         table[: len(classes)] = remap(np.arange(len(classes), dtype=np.uint8), classes, DSEC_11)
     if classes is CAMVID_11:
         table[CAMVID_11.names.index("building")] = BUILT
-    return table[label]
+    result: np.ndarray = table[label]
+    return result
 
 
 def filled(label: np.ndarray, guess: np.ndarray | None, whole: bool) -> np.ndarray:
@@ -88,4 +89,5 @@ def folded(ids: np.ndarray, target: ClassSet) -> np.ndarray:
         kinds = set(table[list(members)].tolist())
         if len(kinds) == 1:
             table[group] = kinds.pop()
-    return table[ids]
+    result: np.ndarray = table[ids]
+    return result

@@ -90,7 +90,8 @@ def error_px(network: HalsieStream, counts: np.ndarray, flow: Tensor, dt_us: Ten
     events = torch.from_numpy(counts).to(device).float()
     moves = network.displacement(network.event_branch(events, [None] * 3, dt_us.to(device), 1)[0])
     # The memory's cell says where it came from, the flow where things went: the signs are opposite.
-    return (-STRIDE * moves.float()[..., : flow.shape[2], : flow.shape[3]] - flow.to(device)).norm(dim=1)
+    result: Tensor = (-STRIDE * moves.float()[..., : flow.shape[2], : flow.shape[3]] - flow.to(device)).norm(dim=1)
+    return result
 
 
 def teach(

@@ -70,7 +70,8 @@ def drawn(rng: np.random.Generator) -> np.ndarray:
             picture = np.where(inside[..., None], colour, picture)
     if rng.random() < 1 / 3:
         picture = np.repeat(picture.mean(2, keepdims=True), 3, 2)
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    result: np.ndarray = np.clip(picture, 0, 255).astype(np.uint8)
+    return result
 
 
 def video_picture(path: Path, rng: np.random.Generator) -> np.ndarray:

@@ -86,7 +86,7 @@ class EventTopic:
             self._start_us = end_us
         self._parts = [pending[used:]]
 
-    def steps(self, events: Events, until_us: int) -> Iterator[tuple[int, partial]]:
+    def steps(self, events: Events, until_us: int) -> Iterator[tuple[int, partial[None]]]:
         """`push` in steps of a packet, as (time, what to do then): for bags that other streams are merged into."""
         first = int(events.t_us[0]) if len(events) else until_us
         used = 0

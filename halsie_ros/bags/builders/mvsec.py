@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,7 @@ def _write(
     return {"bag": str(args.destination), **counts, "events": topic.events, "refused": writer.refused, **metadata}
 
 
-def _by_time(bag: BagReader):
+def _by_time(bag: BagReader) -> Iterator[tuple[tuple[str, bytes], int]]:
     wanted = [name for name in bag.topics if name == EVENTS or name in _WRITERS]
     for name, log_ns, payload in bag.messages(wanted):
         yield (name, payload), log_ns

@@ -16,7 +16,7 @@ GOPS_PER_ACTION = 12
 FRAME_ID = "person_camera_optical"
 
 
-def person_stream(writer: BagWriter, seed: int, start_us: int) -> Iterator[tuple[int, partial]]:
+def person_stream(writer: BagWriter, seed: int, start_us: int) -> Iterator[tuple[int, partial[None]]]:
     """The performance as (bag time in microseconds, how to write it)."""
     writer.add_topic(PACKETS_TOPIC, FFMPEG_PACKET)
     writer.add_topic(ACTION_TRUTH_TOPIC, CLASSIFICATION)

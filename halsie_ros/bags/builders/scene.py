@@ -100,7 +100,7 @@ def _street(
     topic: EventTopic,
     calibration: Calibration,
     counts: Counter[str],
-) -> Iterator[tuple[int, partial]]:
+) -> Iterator[tuple[int, partial[None]]]:
     """Events, frames, camera_info and truth as (bag time in microseconds, how to write it)."""
     t_us = START_US
     for moment in moments:

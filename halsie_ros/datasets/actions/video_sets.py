@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from halsie_ros.errors import DatasetError
 
@@ -116,11 +117,11 @@ def open_video_set(dataset: str, root: str | Path, split: str | None = None, csv
     root = Path(root)
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder: give the root of {dataset}")
-    module = importlib.import_module(f"halsie_ros.datasets.actions.{VIDEO_SETS[dataset]}")
+    module: Any = importlib.import_module(f"halsie_ros.datasets.actions.{VIDEO_SETS[dataset]}")
     if dataset.startswith("kinetics"):
-        return module.open_set(root, split, csv, name=dataset)
+        return cast(VideoSet, module.open_set(root, split, csv, name=dataset))
     if dataset == "clips":
-        return module.open_set(root, split, csv)
+        return cast(VideoSet, module.open_set(root, split, csv))
     if csv is not None:
         raise DatasetError(f"{csv}: {dataset} has lists of its own: leave --csv out")
-    return module.open_set(root, split)
+    return cast(VideoSet, module.open_set(root, split))

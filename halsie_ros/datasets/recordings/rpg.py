@@ -170,13 +170,14 @@ def _possible(rows: np.ndarray, last_s: float) -> np.ndarray:
     """Which of the rows ``(N, 4)`` can be events after `last_s`, wherever they lie, ``(N,) bool``."""
     t_s, x, y, polarity = rows.T
     with np.errstate(invalid="ignore"):
-        return (
+        result: np.ndarray = (
             (t_s >= np.concatenate([[last_s], t_s[:-1]]))
             & (t_s < _LATEST_S)
             & (np.isfinite(x) & (x == np.floor(x)))
             & (np.isfinite(y) & (y == np.floor(y)))
             & ((np.abs(polarity) == 1) | (polarity == 0))
         )
+        return result
 
 
 def _lines(file: Path) -> list[str]:

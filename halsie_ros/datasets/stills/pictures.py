@@ -86,7 +86,7 @@ class Pictures:
         height, width = self.image(index).shape[:2]
         if picture.label is None:
             return np.full((height, width), IGNORE, np.uint8)
-        label = self._table[read_image(picture.label, "P")]
+        label: np.ndarray = self._table[read_image(picture.label, "P")]
         if label.shape != (height, width):
             raise DatasetError(
                 f"{picture.label}: {label.shape[1]}x{label.shape[0]} pixels, its picture has {width}x{height}"

@@ -8,6 +8,7 @@ count from ``time_base`` nanoseconds and may roll over within a packet. mono: on
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -68,7 +69,7 @@ class _Decoder:
     """A decoder without state: every packet stands for itself."""
 
     sensor_clock = True
-    _kernel: Callable
+    _kernel: Callable[..., Any]
 
     def reset(self) -> None:
         """Nothing to forget."""

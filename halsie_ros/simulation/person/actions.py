@@ -184,10 +184,13 @@ def body(action: Action, time: float) -> np.ndarray:
     share = (time - knots[1]) / steps[1]
     a, b = share * share * (3 - 2 * share), share * (1 - share) ** 2
     c = share * share * (share - 1)
-    return points[1] * (1 - a) + points[2] * a + steps[1] * (tangents[0] * b + tangents[1] * c)
+    result: np.ndarray = points[1] * (1 - a) + points[2] * a + steps[1] * (tangents[0] * b + tangents[1] * c)
+    return result
 
 
-def _bend(start: np.ndarray, end: np.ndarray, first_m: float, second_m: float, pole: np.ndarray) -> tuple:
+def _bend(
+    start: np.ndarray, end: np.ndarray, first_m: float, second_m: float, pole: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Middle joint and reachable end of a limb of two bones that bends towards ``pole``."""
     reach = end - start
     distance = float(np.linalg.norm(reach))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 
@@ -134,7 +135,7 @@ def _house(
         site.mesh.cast(np.array([p[:2] for p in (front[0], front[1], back[1], back[0])]), top, site.sun)
 
 
-def _roof(site: Site, front: list, back: list, top: float, gable: bool, street: np.ndarray) -> None:
+def _roof(site: Site, front: list[Any], back: list[Any], top: float, gable: bool, street: np.ndarray) -> None:
     random = site.random
     tint = np.array([(0.4, 0.16, 0.1), (0.2, 0.19, 0.2), (0.3, 0.22, 0.16)][random.integers(3)]) * random.uniform(
         0.7, 1.3

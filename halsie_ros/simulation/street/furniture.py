@@ -76,4 +76,5 @@ def footprint(middle: np.ndarray, yaw: float, size: np.ndarray) -> np.ndarray:
     """The four corners (x, y) of a rectangle on the ground."""
     c, s = np.cos(yaw), np.sin(yaw)
     local = 0.5 * np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)]) * size[:2]
-    return middle[:2] + local @ np.array([[c, s], [-s, c]])
+    result: np.ndarray = middle[:2] + local @ np.array([[c, s], [-s, c]])
+    return result

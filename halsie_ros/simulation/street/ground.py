@@ -61,7 +61,7 @@ def add_markings(site: Site) -> None:
     layout, random = site.layout, site.random
     tint, paint = layout.marking_tint * random.uniform(0.7, 1.0), PLACES["plaster"][0]
 
-    def mark(s0: float, s1: float, d0: float, d1: float, colour=tint, texture: int = paint) -> None:
+    def mark(s0: float, s1: float, d0: float, d1: float, colour: np.ndarray = tint, texture: int = paint) -> None:
         flags = GROUND | DECAL | (UPPER if texture == paint else 0)
         site.flat((s0, s1), (d0, d1), 0.0, texture, ROAD, colour, 2.0, flags)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,14 +17,14 @@ class Mesh:
     """Grows by one surface per call; see ``polygons``, ``ribbons`` and ``shadows`` for the result."""
 
     def __init__(self) -> None:
-        self._polygons: list[tuple] = []
-        self._ribbons: list[tuple] = []
+        self._polygons: list[tuple[Any, ...]] = []
+        self._ribbons: list[tuple[Any, ...]] = []
         self._shadows: list[np.ndarray] = []
         self._placed: list[Polygons] = []
 
     def polygon(
         self,
-        points: Sequence | np.ndarray,
+        points: Sequence[Any] | np.ndarray,
         texture: int,
         label: int,
         tint: Colour = (1.0, 1.0, 1.0),
@@ -84,7 +84,7 @@ class Mesh:
         place(shape, float(middle[0]), float(middle[1]), float(middle[2]), float(yaw), copy, 0)
         self._placed.append(copy)
 
-    def shadow(self, points: Sequence | np.ndarray) -> None:
+    def shadow(self, points: Sequence[Any] | np.ndarray) -> None:
         """A convex patch of ground, corners (x, y), that the sun does not reach."""
         self._shadows.append(np.asarray(points, float))
 

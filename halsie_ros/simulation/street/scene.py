@@ -233,4 +233,4 @@ class StreetScene:
             shadows.shadow(footprint(middle, heading, np.array([0.5, 0.4])))
             if self._sunny:
                 shadows.cast(footprint(middle, heading, np.array([0.3, 0.4])), walker.height_m, self._sun)
-        return used
+        return int(used)

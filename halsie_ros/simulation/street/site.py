@@ -6,6 +6,7 @@ Places are given along (s, metres from the block's start), aside (d, metres left
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class Site:
         z: float,
         texture: int,
         label: int,
-        tint,
+        tint: Any,
         size_m: float,
         flags: int = GROUND,
     ) -> None:
@@ -154,8 +155,8 @@ class Site:
                 ring = spread * random.uniform(0.5, 1.0, 6)[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
                 self.mesh.shadow(middle + ring)
 
-    def pole(self, base: np.ndarray, height: float, radius: float, tint) -> np.ndarray:
-        top = base + np.array([0, 0, height])
+    def pole(self, base: np.ndarray, height: float, radius: float, tint: Any) -> np.ndarray:
+        top: np.ndarray = base + np.array([0, 0, height])
         self.mesh.ribbon(base, top, (radius, radius * 0.7), PLACES["metal"][0], POLE, tint, ROUND, repeat=height)
         if self.sunny:
             reach = -self.sun[:2] / max(self.sun[2], 0.12) * height

@@ -29,7 +29,8 @@ def noise(random: np.random.Generator, exponent: float, shape: tuple[int, int] =
     radius = np.hypot(fx, fy)
     radius[0, 0] = np.inf
     result = np.fft.irfft2(white * radius**-exponent, s=shape)
-    return (result - result.mean()) / result.std()
+    found: np.ndarray = (result - result.mean()) / result.std()
+    return found
 
 
 def _solid(value: np.ndarray, mask: np.ndarray | float = 1.0) -> Texture:

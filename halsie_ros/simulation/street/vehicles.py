@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +52,13 @@ def make_vehicle(atlas_seed: int, number: int) -> tuple[Polygons, np.ndarray]:
 
 
 def _panel(
-    mesh: Mesh, points: Sequence | np.ndarray, outward: tuple, tint, texture: str = "metal", flags: int = GLOSS, **more
+    mesh: Mesh,
+    points: Sequence[Any] | np.ndarray,
+    outward: tuple[Any, ...],
+    tint: Any,
+    texture: str = "metal",
+    flags: int = GLOSS,
+    **more: Any,
 ) -> None:
     mesh.polygon(points, PLACES[texture][0], VEHICLE, tint, flags, along=0.4, up=0.4, outward=outward, **more)
 
@@ -86,7 +93,7 @@ def _add_wheels(mesh: Mesh, random: np.random.Generator, places: list[float], ha
             mesh.polygon(disc, texture, VEHICLE, (1, 1, 1), CUTOUT | TWO_SIDED | DECAL, along=scale, up=scale)
 
 
-def _add_car(mesh: Mesh, random: np.random.Generator, profile: tuple, paint: np.ndarray) -> np.ndarray:
+def _add_car(mesh: Mesh, random: np.random.Generator, profile: tuple[Any, ...], paint: np.ndarray) -> np.ndarray:
     length, width, start, end, outline = profile
     length, half = length * random.uniform(0.94, 1.06), width / 2
     tall = random.uniform(0.96, 1.06)
@@ -95,7 +102,7 @@ def _add_car(mesh: Mesh, random: np.random.Generator, profile: tuple, paint: np.
     inner = 0.82 * half
 
     def depth(index: int) -> float:
-        return inner if start < index < end else half
+        return float(inner if start < index < end else half)
 
     middle = 0.8 * max(z for _, z in line) / 2
     for index in range(len(line) - 1):

@@ -75,7 +75,7 @@ def start(engine: np.ndarray, data: np.ndarray, at: int) -> None:
 
 
 @njit(inline="always")
-def decide(data, contexts, index, width, value, due, at):  # type: ignore[no-untyped-def]
+def decide(data, contexts, index, width, value, due, at):
     """One binary decision with an adaptive context, on an engine held in variables, for inner loops.
 
     Returns the decision and the engine. Without branches on the decision: they could not be predicted.
@@ -101,7 +101,7 @@ def decide(data, contexts, index, width, value, due, at):  # type: ignore[no-unt
 
 
 @njit(inline="always")
-def flip(data, width, value, due, at):  # type: ignore[no-untyped-def]
+def flip(data, width, value, due, at):
     """One equally likely bit, on an engine held in variables; returns the bit and the engine."""
     value <<= 1
     due += 1

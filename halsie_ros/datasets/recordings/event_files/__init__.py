@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from numpy.typing import ArrayLike
+
 from halsie_ros.errors import CodecError
 from halsie_ros.events.events import Events
 
@@ -46,7 +48,7 @@ class EventFile:
         for cause, count in causes.items():
             self.dropped[cause] = self.dropped.get(cause, 0) + count
 
-    def inside(self, x, y, t_us, polarity) -> Events:
+    def inside(self, x: ArrayLike, y: ArrayLike, t_us: ArrayLike, polarity: ArrayLike) -> Events:
         """The events on the sensor; the others are counted as `off_sensor`."""
         events, outside = Events.on_sensor(x, y, t_us, polarity, self.width, self.height)
         if outside:
@@ -79,4 +81,5 @@ def open_events(path: str | Path) -> EventFile:
     module = FILE_FORMATS.get(path.suffix.lower())
     if module is None:
         raise CodecError(f"{path}: unknown ending {path.suffix!r}, known are {', '.join(FILE_FORMATS)}")
-    return importlib.import_module(module).open_file(path)
+    result: EventFile = importlib.import_module(module).open_file(path)
+    return result

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +49,7 @@ def open_file(path: Path) -> EventFile:
     raise CodecError(f"{path}: neither events/x, y, t, p nor a table of 4 columns, the file holds {there}")
 
 
-def _recording(path: Path, name: str, size: tuple[int, int], count: int, rows) -> EventFile:
+def _recording(path: Path, name: str, size: tuple[int, int], count: int, rows: Callable[[int, int], Any]) -> EventFile:
     def parts() -> Iterator[Events]:
         for start in range(0, count, _ROWS):
             yield recording.inside(*rows(start, min(start + _ROWS, count)))

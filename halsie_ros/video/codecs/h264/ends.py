@@ -56,4 +56,5 @@ def contexts_at(table: int, qp: int) -> np.ndarray:
     """The contexts `(460,) uint8` at the start of a slice (ITU-T H.264, 9.3.1.1)."""
     slope, offset = START[table, :, 0].astype(np.int32), START[table, :, 1]
     state = np.clip((slope * min(max(qp, 0), 51) >> 4) + offset, 1, 126)
-    return np.where(state < 64, 2 * (63 - state), 2 * (state - 64) + 1).astype(np.uint8)
+    result: np.ndarray = np.where(state < 64, 2 * (63 - state), 2 * (state - 64) + 1).astype(np.uint8)
+    return result

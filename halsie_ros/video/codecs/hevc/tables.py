@@ -84,7 +84,8 @@ def contexts_at(table: int, qp: int) -> np.ndarray:
     value = START[table].astype(np.int32)
     slope, offset = (value >> 4) * 5 - 45, ((value & 15) << 3) - 16
     state = np.clip((slope * min(max(qp, 0), 51) >> 4) + offset, 1, 126)
-    return np.where(state < 64, 2 * (63 - state), 2 * (state - 64) + 1).astype(np.uint8)
+    result: np.ndarray = np.where(state < 64, 2 * (63 - state), 2 * (state - 64) + 1).astype(np.uint8)
+    return result
 
 
 def _scan(size: int, order: int) -> list[tuple[int, int]]:
