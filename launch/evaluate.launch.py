@@ -15,7 +15,7 @@ ARGUMENTS = {
     "bag": (None, "The bag: with images, events and ground-truth masks."),
     "report": ("evaluation.html", "Report to write."),
     "json": ("", "Result to write as JSON; empty: none."),
-    "model": ("halsie_scene", "Name of a model, or path of its card."),
+    "model": ("halsie_street", "Name of a model, or path of its card."),
     "image": ("/camera/image_raw", "Camera topic of the bag."),
     "events": ("/event_camera/events", "Event topic of the bag."),
     "ground_truth": ("/ground_truth/mask", "Label topic of the bag (mono8)."),

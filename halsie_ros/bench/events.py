@@ -147,7 +147,7 @@ class EventPath:
         packet_us: int,
         window_us: int = 50_000,
         size: tuple[int, int] = (HEIGHT, WIDTH),
-        model: str = "halsie_scene",
+        model: str = "halsie_street",
     ) -> None:
         """Sizes: a packet every ``packet_us``, a frame every ``window_us`` whose size is ``size`` (height, width)."""
         card = ModelCard.load(find_model(model))

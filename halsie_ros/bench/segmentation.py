@@ -24,7 +24,7 @@ from halsie_ros.segmentation.pipeline import SegmentationPipeline
 from halsie_ros.simulation.recording import record_scene
 from halsie_ros.simulation.street.scene import demo_seed
 
-DEFAULT_MODEL = "halsie_scene"
+DEFAULT_MODEL = "halsie_street"
 PEER = "deeplabv3plus_mobilenetv2_480x640.onnx"
 PEER_NAME = "DeepLabV3+-MobileNetV2"
 HEIGHT, WIDTH = 480, 640

@@ -65,7 +65,7 @@ def _segmentation(parser: argparse.ArgumentParser) -> None:
         choices=("identity", "resize", "homography", "camera_info"),
         help="how the bag's events get into the image frame, instead of the parameter file's",
     )
-    parser.add_argument("--model", default="halsie_scene", help="a name in models/ or a path to a card (%(default)s)")
+    parser.add_argument("--model", default="halsie_street", help="a name in models/ or a path to a card (%(default)s)")
     parser.add_argument(
         "--inputs",
         choices=("both", "frames", "events", "hold"),

@@ -49,7 +49,7 @@ class ActionNode(ManagedNode):
             min_segments=settings["min_segments"],
             threads=settings["threads"],
         )
-        self.name_licence(self._pipeline.card)
+        self.name_licence(self._pipeline.card, "actions_mhad")
         self._pipeline.warm_up(everything=False)
         return ActionOutput(self, self._pipeline.classes, settings["output_reliability"])
 

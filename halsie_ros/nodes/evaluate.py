@@ -35,7 +35,7 @@ from halsie_ros.pictures.image_message import ImageConverter
 from halsie_ros.wire.stamps import stamp_to_ns
 
 PARAMETERS = (
-    Parameter("model", "halsie_scene", "The model that the segmentation node runs: a name or a card.", read_only=True),
+    Parameter("model", "halsie_street", "The model that the segmentation node runs: a name or a card.", read_only=True),
     Parameter("report", "evaluation.html", "Report to write; empty: none.", read_only=True),
     Parameter("json", "", "Result to write as JSON; empty: none.", read_only=True),
     Parameter(

@@ -208,10 +208,12 @@ class ManagedNode(LifecycleNode):
         else:
             self.destroy_timer(endpoint)
 
-    def name_licence(self, card: ModelCard) -> None:
-        """Says once, when it is loaded, that a model is not for commercial use."""
+    def name_licence(self, card: ModelCard, free: str) -> None:
+        """Says once, when it is loaded, that a model is not for commercial use, and which parameter gives a free one."""
         if not card.commercial_use:
-            self.get_logger().warning(f"model {card.name} is not for commercial use: {card.licence}")
+            self.get_logger().warning(
+                f"model {card.name} is not for commercial use: {card.licence}; parameter model:={free} is free"
+            )
 
     def _stop(self) -> None:
         if self._stream is not None:

@@ -17,7 +17,7 @@ from halsie_ros.nodes.segmentation_stream import SegmentationStream, stream_timi
 from halsie_ros.segmentation.pipeline import SegmentationPipeline
 
 PARAMETERS = (
-    Parameter("model", "halsie_scene", "Name of a model, or path of its card (.yaml).", read_only=True),
+    Parameter("model", "halsie_street", "Name of a model, or path of its card (.yaml).", read_only=True),
     Parameter("threads", 1, "Threads of the model's graphs.", low=1, high=64, read_only=True),
     Parameter("mask_rate_hz", 0.0, "Masks per second from events between the frames; 0: none.", low=0.0, high=1000.0),
     Parameter("max_wait_ms", 20.0, "How long a frame waits for its events.", low=0.0, high=1000.0),
@@ -93,7 +93,7 @@ class SegmentationNode(ManagedNode):
             settings["model"], threads=settings["threads"], restoration=settings["restoration"]
         )
         output = SegmentationOutput(self, self._pipeline.card, settings["output_reliability"])
-        self.name_licence(self._pipeline.card)
+        self.name_licence(self._pipeline.card, "halsie_scene")
         self._pipeline.warm_up()
         return output
 

@@ -57,7 +57,7 @@ def test_every_frame_is_answered_with_its_own_stamp_size_and_frame(shared_node, 
     assert all((c.height, c.width, c.encoding) == (120, 160, "mono8") for c in confidence)
     assert len(eyes.heard["mask"]) == len(stamps)
     told = until_told(probe, mode="frames and events", level=0)
-    assert told["model"] == "halsie_scene"
+    assert told["model"] == "halsie_street"
     probe.spin_until(lambda: int(probe.diagnostics["segmentation: segmentation"]["masks"]) > 12)
     assert float(told["latency_p95_ms"]) >= float(told["latency_p50_ms"]) > 0
 

@@ -18,7 +18,7 @@ from halsie_ros.segmentation.frame_input import FrameInput
 from halsie_ros.segmentation.pipeline import SegmentationPipeline
 from halsie_ros.segmentation.scratch import Scratch
 
-MODELS = ("halsie_scene", "halsie_stream")
+MODELS = ("halsie_scene", "halsie_stream", "halsie_street")
 HEIGHT, WIDTH = 70, 99  # no multiple of anything
 
 
