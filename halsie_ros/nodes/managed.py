@@ -209,7 +209,8 @@ class ManagedNode(LifecycleNode):
             self.destroy_timer(endpoint)
 
     def name_licence(self, card: ModelCard, free: str) -> None:
-        """Says once, when it is loaded, that a model is not for commercial use, and which parameter gives a free one."""
+        """Says once, when it is loaded, that a model is not for commercial use, and which parameter selects a free
+        one."""
         if not card.commercial_use:
             self.get_logger().warning(
                 f"model {card.name} is not for commercial use: {card.licence}; parameter model:={free} is free"

@@ -46,7 +46,7 @@ def offline_masks(bag, settings, monkeypatch):
 
     monkeypatch.setattr(MaskStream, "run", noting)
     result, tally = evaluate_bag(
-        SegmentationPipeline("halsie_street"), bag, ground_truth="/ground_truth/mask", settings=settings
+        SegmentationPipeline("halsie_scene"), bag, ground_truth="/ground_truth/mask", settings=settings
     )
     assert result["frames"] == 11 and len(tally.windows) == len(masks)
     return masks
