@@ -56,7 +56,11 @@ def offline_masks(bag, settings, monkeypatch):
 def test_a_live_run_without_drops_gives_the_masks_of_the_offline_run(bag, case, monkeypatch):
     # First, for it compiles what the node then only loads.
     offline = offline_masks(bag, StreamSettings(**PATIENT, **CASES[case]), monkeypatch)
-    node = NodeCommand("segmentation", {"image": IMAGE_TOPIC, "events": EVENTS_TOPIC}, PATIENT | CASES[case] | {"model": "halsie_scene"})
+    node = NodeCommand(
+        "segmentation",
+        {"image": IMAGE_TOPIC, "events": EVENTS_TOPIC},
+        PATIENT | CASES[case] | {"model": "halsie_scene"},
+    )
     live = run_live(bag, [node], wait_for=[IMAGE_TOPIC, EVENTS_TOPIC], rate=RATES.get(case, 0.5))
     told = live.log["diagnostics"]["segmentation: segmentation"]["values"]
     assert not live.drops() and not any(int(told[name]) for name in ("merged_step", "gap", "time_jump"))
