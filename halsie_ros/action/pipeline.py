@@ -45,6 +45,7 @@ class ActionPipeline:
         confidence: a best score below this is "unknown"; -1: as the card says; 0: the best is named, if not "none".
         min_segments: so many segments must have been seen before anything is said.
         threads: of onnxruntime.
+        provider: where the graphs run, see `inference.session.PROVIDERS`.
         experts: False leaves the expert of motion maps out where the model has one: the network alone says.
 
     Raises:
@@ -60,6 +61,7 @@ class ActionPipeline:
         confidence: float = FROM_CARD,
         min_segments: int = 2,
         threads: int = 1,
+        provider: str = "cpu",
         experts: bool = True,
     ) -> None:
         self.card = model if isinstance(model, ModelCard) else ModelCard.load(find_model(model))
@@ -73,7 +75,7 @@ class ActionPipeline:
         for role in ROLES:
             self.card.graph(role)
         self._sessions = {
-            role: open_session(self.card.graph(role), threads=threads)
+            role: open_session(self.card.graph(role), threads=threads, provider=provider)
             for role in self.card.graphs
             if experts or role in ROLES
         }

@@ -8,13 +8,27 @@ from pathlib import Path
 
 import onnxruntime
 
-from halsie_ros.errors import ModelError
+from halsie_ros.errors import ModelError, ParameterError
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "xnnpack": "XnnpackExecutionProvider",
+}
+"""Where graphs may run, by the names of our parameters; what the provider cannot run goes to the processor."""
 
 
 def open_session(
-    model: str | Path | bytes, *, threads: int = 1, sizes: Mapping[str, int] | None = None, label: str | Path = ""
+    model: str | Path | bytes,
+    *,
+    threads: int = 1,
+    sizes: Mapping[str, int] | None = None,
+    label: str | Path = "",
+    provider: str = "cpu",
 ) -> onnxruntime.InferenceSession:
-    """Opens a graph for inference on the CPU.
+    """Opens a graph for inference.
 
     Fixed sizes let onnxruntime fold every shape computation at load time.
 
@@ -24,10 +38,13 @@ def open_session(
         sizes: value of each named dimension, e.g. ``{"height": 480, "width": 640}``. A dimension named
             ``height_4`` takes a quarter of ``height``, and so on.
         label: what an error calls a model given by its content.
+        provider: where it runs, one of `PROVIDERS`.
 
     Raises:
+        ParameterError: the installed onnxruntime has no such provider, or cannot start it on this machine.
         ModelError: the file is missing, is no ONNX graph, or cannot run here.
     """
+    wanted = _available(provider)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -38,10 +55,32 @@ def open_session(
         options.add_free_dimension_override_by_name(name, size)
     try:
         source = model if isinstance(model, bytes) else str(model)
-        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(source, options, providers=list(dict.fromkeys((wanted, _CPU))))
     except Exception as error:  # onnxruntime's exception classes are private and vary with the cause
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"{label or model!s}: onnxruntime cannot open this graph: {reason}") from error
+    if wanted not in session.get_providers():  # onnxruntime goes on without it, and says so on its own log alone
+        raise ParameterError(
+            f"provider {provider} does not start on this machine (its driver or libraries are missing): choose cpu"
+        )
+    return session
+
+
+_CPU = PROVIDERS["cpu"]
+
+
+def _available(provider: str) -> str:
+    """Onnxruntime's name of a provider; raises ParameterError where the installed one has it not."""
+    installed = onnxruntime.get_available_providers()
+    if provider not in PROVIDERS:
+        raise ParameterError(f"provider {provider!r} is not known: choose one of {', '.join(PROVIDERS)}")
+    if PROVIDERS[provider] not in installed:
+        here = ", ".join(name for name, full in PROVIDERS.items() if full in installed)
+        raise ParameterError(
+            f"provider {provider} is not in the installed onnxruntime {onnxruntime.__version__}, which has {here}: "
+            "install a build that has it, or choose one of these"
+        )
+    return PROVIDERS[provider]
 
 
 def input_names(session: onnxruntime.InferenceSession) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from halsie_ros.action.pipeline import ActionPipeline
+from halsie_ros.inference.session import PROVIDERS
 from halsie_ros.nodes import qos
 from halsie_ros.nodes.action_output import ActionOutput
 from halsie_ros.nodes.action_stream import ActionStream
@@ -15,6 +16,7 @@ from halsie_ros.nodes.runtime import spin_node
 PARAMETERS = (
     Parameter("model", "actions_mhad", "Name of a model, or path of its card (.yaml).", read_only=True),
     Parameter("threads", 1, "Threads of the model's graphs.", low=1, high=64, read_only=True),
+    Parameter("provider", "cpu", "Where graphs run, if onnxruntime can.", choices=tuple(PROVIDERS), read_only=True),
     Parameter("label_rate_hz", 5.0, "Labels per second of stream time.", low=0.1, high=100.0),
     Parameter("confidence", -1.0, "A best score below this is unknown; -1: as the card says.", low=-1.0, high=1.0),
     Parameter("min_segments", 2, "Segments (GOPs) to be seen before anything is said.", low=1, high=64),
@@ -48,6 +50,7 @@ class ActionNode(ManagedNode):
             confidence=settings["confidence"],
             min_segments=settings["min_segments"],
             threads=settings["threads"],
+            provider=settings["provider"],
         )
         self.name_licence(self._pipeline.card, "actions_mhad")
         self._pipeline.warm_up(everything=False)

@@ -8,6 +8,7 @@ from typing import Any
 
 from halsie_ros.events.clock import SensorClock
 from halsie_ros.geometry.alignment import KINDS, Alignment
+from halsie_ros.inference.session import PROVIDERS
 from halsie_ros.nodes import qos
 from halsie_ros.nodes.managed import ManagedNode
 from halsie_ros.nodes.parameters import Parameter
@@ -19,6 +20,7 @@ from halsie_ros.segmentation.pipeline import SegmentationPipeline
 PARAMETERS = (
     Parameter("model", "halsie_street", "Name of a model, or path of its card (.yaml).", read_only=True),
     Parameter("threads", 1, "Threads of the model's graphs.", low=1, high=64, read_only=True),
+    Parameter("provider", "cpu", "Where graphs run, if onnxruntime can.", choices=tuple(PROVIDERS), read_only=True),
     Parameter("mask_rate_hz", 0.0, "Masks per second from events between the frames; 0: none.", low=0.0, high=1000.0),
     Parameter("max_wait_ms", 20.0, "How long a frame waits for its events.", low=0.0, high=1000.0),
     Parameter("timeout_ms", 500.0, "Silence after which a stream counts as lost.", low=1.0, high=60000.0),
@@ -90,7 +92,10 @@ class SegmentationNode(ManagedNode):
             settings["registration"], settings["homography"], settings["rotation"], settings["undistort"]
         )
         self._pipeline = SegmentationPipeline(
-            settings["model"], threads=settings["threads"], restoration=settings["restoration"]
+            settings["model"],
+            threads=settings["threads"],
+            provider=settings["provider"],
+            restoration=settings["restoration"],
         )
         output = SegmentationOutput(self, self._pipeline.card, settings["output_reliability"])
         self.name_licence(self._pipeline.card, "halsie_scene")

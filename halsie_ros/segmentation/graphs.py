@@ -6,9 +6,11 @@ normalisation in one pass from its bytes (`FrameInput`). A graph that begins in 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import onnxruntime
 
 from halsie_ros.errors import ModelError
 from halsie_ros.events import Events
@@ -41,6 +43,7 @@ class SegmentationGraphs:
     Args:
         card: the model's.
         threads: of onnxruntime.
+        provider: where they run, see `inference.session.PROVIDERS`.
 
     Attributes:
         size: (H, W) of what the graphs see, as last opened.
@@ -50,8 +53,8 @@ class SegmentationGraphs:
         ModelError: the graphs are not those of a segmentation step.
     """
 
-    def __init__(self, card: ModelCard, threads: int) -> None:
-        self._card, self._threads = card, threads
+    def __init__(self, card: ModelCard, threads: int, provider: str = "cpu") -> None:
+        self._card, self._threads, self._provider = card, threads, provider
         self._front = FrameInput.of(card.graph("frame"))
         self._layer = EventLayer.of(card.graph("step"))
         self.size = (0, 0)
@@ -66,8 +69,8 @@ class SegmentationGraphs:
         image, path = self._card.graph("frame"), self._card.graph("step")
         front, layer = self._front, self._layer
         self._scratch = Scratch()
-        self._frame = open_session(front.rest if front else image, threads=self._threads, sizes=sizes, label=image)
-        self._step = open_session(layer.rest if layer else path, threads=self._threads, sizes=sizes, label=path)
+        self._frame = self._session(front.rest if front else image, sizes, image)
+        self._step = self._session(layer.rest if layer else path, sizes, path)
         names, self._outputs = input_names(self._step), output_names(self._step)
         shapes = {name: input_shape(self._step, name, sizes) for name in names}
         self._feature_names = output_names(self._frame)
@@ -91,6 +94,9 @@ class SegmentationGraphs:
         self._channel_ends = np.cumsum([shapes[name][1] for name in self._event_names])
         self.neurons = {layer: int(np.prod(shapes[f"state_{layer}"])) for layer in layers}
         self.size = size
+
+    def _session(self, model: Path | bytes, sizes: dict[str, int], label: Path) -> onnxruntime.InferenceSession:
+        return open_session(model, threads=self._threads, sizes=sizes, label=label, provider=self._provider)
 
     def features(self, seen: Restored) -> dict[str, np.ndarray]:
         """What the step graph needs of a frame; its last pixels are repeated up to `size`."""

@@ -86,19 +86,23 @@ class SegmentationPipeline:
     Args:
         card: the model: a card, a name in models/ or a path.
         threads: onnxruntime threads.
+        provider: where the graphs run: "cpu", or what else the installed onnxruntime has, see
+            `inference.session.PROVIDERS`.
         restoration: see `halsie_ros.segmentation.restoration`.
 
     Raises:
         ModelError: the model is missing, damaged, or not for segmentation.
     """
 
-    def __init__(self, card: ModelCard | str | Path, *, threads: int = 1, restoration: bool = True) -> None:
+    def __init__(
+        self, card: ModelCard | str | Path, *, threads: int = 1, provider: str = "cpu", restoration: bool = True
+    ) -> None:
         self.card = card if isinstance(card, ModelCard) else ModelCard.load(find_model(card))
         if self.card.task != "segmentation":
             raise ModelError(f"{self.card.path}: {self.card.name} is for {self.card.task}: choose a segmentation model")
         self.card.verify()
         self.restoration = restoration
-        self._graphs = SegmentationGraphs(self.card, threads)
+        self._graphs = SegmentationGraphs(self.card, threads, provider)
 
     def step(
         self,

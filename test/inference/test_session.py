@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from halsie_ros.errors import ModelError
+from halsie_ros.errors import ModelError, ParameterError
+from halsie_ros.inference import session as sessions
 from halsie_ros.inference.session import input_names, input_shape, open_session, output_names
 
 onnx = pytest.importorskip("onnx")
@@ -61,3 +62,27 @@ def test_a_file_that_is_no_graph_is_one_line(tmp_path, content):
     with pytest.raises(ModelError, match=r"bad\.onnx: onnxruntime cannot open") as caught:
         open_session(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_provider_that_onnxruntime_has_not_is_refused_with_those_that_it_has(graph, monkeypatch):
+    monkeypatch.setattr(sessions.onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(ParameterError, match=r"provider cuda is not in the installed onnxruntime .* which has cpu"):
+        open_session(graph, provider="cuda")
+    with pytest.raises(ParameterError, match="provider 'gpu' is not known: choose one of cpu, cuda"):
+        open_session(graph, provider="gpu")
+
+
+def test_a_provider_that_does_not_start_is_refused_and_not_replaced_in_silence(graph, monkeypatch):
+    both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(sessions.onnxruntime, "get_available_providers", lambda: both)
+    real = sessions.onnxruntime.InferenceSession
+    asked = []
+
+    def without_driver(source, options, providers):
+        asked.extend(providers)
+        return real(source, options, providers=["CPUExecutionProvider"])
+
+    monkeypatch.setattr(sessions.onnxruntime, "InferenceSession", without_driver)
+    with pytest.raises(ParameterError, match="provider cuda does not start on this machine"):
+        open_session(graph, provider="cuda")
+    assert asked == both  # what it cannot run goes to the processor
