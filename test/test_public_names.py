@@ -58,3 +58,19 @@ def test_the_readme_segments_an_array_in_six_lines(repository):
     exec(code, names)
     assert names["result"].mask.shape == (60, 90)
     assert all(names["pipeline"].card.classes[number] for number in np.unique(names["result"].mask))
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("segmentation.engine", "Engine", "MaskStream"),
+        ("evaluation.result", "Judge", "CommonClasses"),
+        ("evaluation.result", "Recorder", "Tally"),
+    ],
+)
+def test_old_names_are_found_with_a_warning(module, old, new):
+    found = importlib.import_module(f"halsie_ros.{module}")
+    with pytest.warns(DeprecationWarning, match=f"{old} is called {new} now"):
+        assert getattr(found, old) is getattr(found, new)
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        found.Nothing  # noqa: B018

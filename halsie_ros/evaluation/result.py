@@ -18,11 +18,14 @@ from halsie_ros.evaluation.energy import Cost, energy_mj, graph_cost
 from halsie_ros.evaluation.metrics import bootstrap_miou, confusion, scores, scores_of_sums
 from halsie_ros.inference.cards import ModelCard
 from halsie_ros.inference.onnx_file import read_graph
+from halsie_ros.lazy import renamed
 from halsie_ros.segmentation.pipeline import StepResult
 
 REFERENCE_SIZE = (260, 346)
 """Height and width of DDD17 and MVSEC, at which the literature states energy per inference."""
 WORST_FRAMES = 6
+
+__getattr__ = renamed(__name__, {"Judge": "CommonClasses", "Recorder": "Tally"})
 
 
 def class_set_of(names: tuple[str, ...]) -> ClassSet | None:

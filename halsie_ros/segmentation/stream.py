@@ -12,12 +12,15 @@ import numpy as np
 from halsie_ros.errors import GeometryError
 from halsie_ros.events import Events
 from halsie_ros.geometry.alignment import Alignment
+from halsie_ros.lazy import renamed
 from halsie_ros.segmentation.pipeline import SegmentationPipeline, State, StepResult
 from halsie_ros.segmentation.synchronizer import Step
 from halsie_ros.segmentation.work_size import enlarged, shrunk_events, shrunk_frame, work_size
 
 COARSEST = 1.3
 """Image pixels per event pixel, or the other way round, up to which events can restore frames pixel by pixel."""
+
+__getattr__ = renamed(__name__, {"Engine": "MaskStream"})
 
 
 class MaskStream:
