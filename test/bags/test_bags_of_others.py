@@ -462,3 +462,17 @@ def test_the_temporary_copy_of_a_compressed_file_goes_with_the_bag(tmp_path, mon
     with open_bag(bag):
         assert [path for path in tmp_path.iterdir() if path.name.startswith("halsie_ros-bag-")]
     assert [Path(path).name for path in tmp_path.iterdir()] == ["bag"]
+
+
+def test_an_mcap_of_ros1_messages_is_read(tmp_path):
+    text = "Header header\nuint32 height\nuint32 width\ndv_ros_msgs/Event[] events\n===\nMSG: dv_ros_msgs/Event\n"
+    text += "uint16 x\nuint16 y\ntime ts\nbool polarity\n"
+
+    def make(index):
+        head = struct.pack("<IIIIII", index, 1000, index, 0, 120, 160)
+        return head + struct.pack("<IHHIIB", 1, 3, 4, 1000, index * 1000, 1)
+
+    topics = [("/events", "dv_ros_msgs/EventArray", "ros1msg", text, "ros1", make)]
+    path = mcap(tmp_path / "ros1.mcap", topics, profile="ros1")
+    topic = describe(path)["topics"]["/events"]
+    assert (topic["type"], topic["on"], topic["width"]) == ("dv_ros_msgs/msg/EventArray", COUNT, 160)

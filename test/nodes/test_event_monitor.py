@@ -45,7 +45,7 @@ def test_every_packet_is_counted_and_gaps_and_damage_are_told(monitor, probe):
     assert (told["width"], told["height"], told["events"]) == ("24", "16", "600")
     assert (told["on"], told["off"], told["triggers"]) == ("450", "150", "0")
     assert (told["dropped_bad_event_message"], told["dropped_lost_event_message"]) == ("2", "3")
-    assert told["level"] == 1 and "2 bad_event_message" in told["message"]
+    assert told["level"] == 1 and "bad_event_message" in told["message"]  # those since the status before
     probe.spin_until(lambda: probe.diagnostics[NAME]["level"] == 0)
     assert monitor.stop(signal.SIGTERM, 2) == 0
     assert "evt9" in monitor.output and "Traceback" not in monitor.output
