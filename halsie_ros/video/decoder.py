@@ -139,9 +139,9 @@ class Decoder:
         """
         if not len(data):
             return Decoded([], "empty packet")
-        # Not av.Packet[Any](data): that one lacks FFmpeg's zero padding, and decoders read past its end (PyAV 18.1).
+        # Not av.Packet(data): that one lacks FFmpeg's zero padding, and decoders read past its end (PyAV 18.1).
         data = as_superframe(bytes(data)) if self.codec == "vp9" else bytes(data)
-        packet = av.Packet[Any](len(data))
+        packet = av.Packet(len(data))
         packet.update(data)
         packet.pts = number
         return self._feed(packet)
