@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from halsie_ros.cli.main import main
+from halsie_ros.events import Events
+from halsie_ros.events.codecs import evt3
 
 LIVE = ("halsie demo",)  # starts nodes; test/cli and test/demo run it
 NEEDS_ROS = ("ros2", "./halsie", "sudo", "rviz2")
@@ -22,6 +24,8 @@ def commands(page: Path) -> list[str]:
 
 def test_every_command_of_the_page_on_bags_works_as_written(repository, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
+    words = evt3.encode(Events.of([1, 2], [3, 4], [10, 20_000], [0, 1]), time_base_us=0)
+    Path("recording.raw").write_bytes(b"% evt 3.0\n% geometry 640x480\n% end\n" + words.tobytes())
     for line in commands(repository / "docs" / "my_bag.md"):
         if not line.startswith(LIVE):
             assert main(shlex.split(line)[1:]) == 0, (line, capfd.readouterr().err)
