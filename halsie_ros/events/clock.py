@@ -39,6 +39,8 @@ _STILL_US = 100_000
 _OTHER_CLOCK_US = 10_000_000
 #: How far they may run away from how they were at first, over what latency explains.
 _DRIFT_US = 20_000
+#: Sensor time over which it is learned how they were at first.
+_SETTLED_US = 5_000_000
 
 
 class Jump(Enum):
@@ -98,6 +100,7 @@ class SensorClock:
         self.coarse_stamps = False
         self._first_ns: int | None = None
         self._first_offset: float | None = None
+        self._first_us = 0
         self._correction = False
         self._suspected = False
         self._same_us = self._coarse_us = 0
@@ -247,10 +250,19 @@ class SensorClock:
         if self._is_suspect(batch, first):
             return _stripped(batch, Events.empty(), len(batch.events)), Jump.NONE
         jump = self.observe(first, batch.stamp_ns) if batch.stamp_ns else Jump.NONE
+        self._refer(first, batch.stamp_ns)
         shift = self._shift_us(batch.sensor_clock, last - first)
         if not shift:
             return batch, jump
         return replace(batch, events=batch.events.shifted(shift), span_us=(first + shift, last + shift)), jump
+
+    def _refer(self, first_us: int, stamp_ns: int) -> None:
+        """Keeps how the header's clock lay to the events' at first: the least of some seconds, for a start may lag."""
+        raw = stamp_ns / 1000 - first_us if stamp_ns else 0.0
+        if self._first_offset is None:
+            self._first_offset, self._first_us = raw, first_us
+        elif 0 <= first_us - self._first_us < _SETTLED_US:
+            self._first_offset = min(self._first_offset, raw)
 
     def _is_suspect(self, batch: EventBatch, first_us: int) -> bool:
         """Whether a message of few events jumps while the header's clock goes on: it is believed when repeated."""
@@ -275,15 +287,13 @@ class SensorClock:
             return 0
         if sensor_clock or self.source == "header":
             return self.offset_us
-        if self._first_offset is None:
-            self._first_offset = self._offset_us
-        if abs(self._first_offset) > _OTHER_CLOCK_US:
+        if abs(self._first_offset or 0.0) > _OTHER_CLOCK_US:
             return self.offset_us
-        astray = self._offset_us - self._first_offset
-        if abs(astray) > _DRIFT_US + span_us or self._correction:
-            self._correction = True
-            return round(astray)
-        return 0
+        at, offset, slope = self._line
+        now_us = self._last[0] if self._last else at
+        astray = offset + slope * (now_us - at) - (self._first_offset or 0.0)
+        self._correction |= now_us - self._first_us > _SETTLED_US and abs(astray) > _DRIFT_US + span_us
+        return self.drifted_us if self._correction else 0
 
 
 def _stripped(batch: EventBatch, events: Events, strays: int) -> EventBatch:

@@ -242,3 +242,13 @@ def test_a_message_that_spans_long_is_no_stray():
     assert without_strays(events)[1] == 0
     two = Events.of(np.zeros(4), np.zeros(4), [0, 1, 9_000_000, 9_000_001], np.ones(4))
     assert without_strays(two)[1] == 0, "two times, not a slip"
+
+
+@pytest.mark.parametrize("late_us", [0, 300_000])
+def test_a_late_start_or_a_busy_host_moves_no_event_that_has_a_host_stamp_of_its_own(late_us):
+    clock, rng = SensorClock(), np.random.default_rng(4)
+    for k in range(3000):
+        latency = 1500 + rng.exponential(3000) + (late_us if k < 3 else 0) + (80_000 if 1000 <= k < 1100 else 0)
+        first = HOST0_NS // 1000 + k * 10_000
+        found, jump = clock.localize(array_batch(range(first, first + 1000, 10), round(k * 10_000 + latency)))
+        assert found.events.t_us[0] == first and jump is Jump.NONE
