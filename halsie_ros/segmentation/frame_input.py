@@ -46,7 +46,7 @@ class FrameInput:
             halves: to be filled, ``(1, 3, H' / 2, W' / 2)``.
         """
         height, width = planes.shape[2:]
-        sample = _sample(picture, (np.arange(0, height, self.every), np.arange(0, width, self.every)))
+        sample = _sample(picture, (height, width), self.every)
         mean, gain = (np.float32(value.item()) for value in self.statistics.run(None, {self.sample: sample}))
         if picture.dtype == np.uint8:
             _from_bytes(picture, mean, gain, planes[0], halves[0])
@@ -108,12 +108,17 @@ def _every(content: bytes, sample: str, path: Path) -> int | None:
     return every if np.array_equal(seen, image[:, :, ::every, ::every]) else None
 
 
-def _sample(picture: np.ndarray, grid: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Codes 0 … 1 of some rows and columns, ``(1, 3, h, w) float32``; beyond the picture those of its last."""
+def _sample(picture: np.ndarray, size: tuple[int, int], every: int) -> np.ndarray:
+    """Codes 0 … 1 of every so many rows and columns, ``(1, 3, h, w) float32``; beyond the picture those of its last."""
     planes = picture.transpose(2, 0, 1) if picture.dtype == np.uint8 else picture
-    rows, columns = (np.minimum(places, size - 1) for places, size in zip(grid, planes.shape[1:], strict=True))
-    sample = np.broadcast_to(planes[:, rows[:, None], columns], (3, len(rows), len(columns)))[None]
-    return sample * np.float32(1 / 255) if picture.dtype == np.uint8 else np.ascontiguousarray(sample)
+    if planes.shape[1:] == size:
+        seen = planes[:, ::every, ::every]
+    else:
+        rows, columns = (np.minimum(np.arange(0, s, every), n - 1) for s, n in zip(size, planes.shape[1:], strict=True))
+        seen = planes[:, rows[:, None], columns]
+    sample = np.empty((1, 3, *seen.shape[1:]), np.float32)
+    np.multiply(seen, np.float32(1 / 255 if picture.dtype == np.uint8 else 1), out=sample[0])
+    return sample
 
 
 @njit()

@@ -7,9 +7,9 @@ import numpy as np
 from halsie_ros.kernels import njit
 
 _LOG2_E = 1.4426950408889634
-_ROUNDS = 12582912.0  # 1.5 * 2**23: a float32 added to it is rounded to an integer, which its last bits hold
-_ROUNDS_BITS = 0x4B400000
-_ONE_EXPONENT = 127  # biased exponent of 1.0
+_ROUNDS = 12582912.0 + 127
+"""1.5 * 2**23 and the bias of exponents: a float32 added to it is rounded to an integer n, and the last bits of the sum
+are those of n + 127, which moved to the exponent's place are ``2 ** n``."""
 
 
 def mask_and_confidence(logits: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -53,7 +53,6 @@ def _enlarge(logits, mask, confidence):
     ids, shares = np.empty((groups, 4), np.uint8), np.empty((groups, 4), np.uint8)
     flat_ids, flat_shares = ids.reshape(-1), shares.reshape(-1)
     log2_e, rounds, lowest = np.float32(_LOG2_E), np.float32(_ROUNDS), np.float32(-126)
-    exponent_zero = np.int32(_ROUNDS_BITS - _ONE_EXPONENT)
     one = np.float32(1)
     for y in range(height):
         upper = max(y - 2, 0) // 4
@@ -83,7 +82,7 @@ def _enlarge(logits, mask, confidence):
                     whole = exponent + rounds
                     rest = exponent - (whole - rounds)
                     power[x] = whole
-                    bits[x] = (bits[x] - exponent_zero) << np.int32(23)
+                    bits[x] <<= np.int32(23)
                     series = np.float32(0.240227) + rest * np.float32(0.0555041)
                     total[x] += power[x] * (one + rest * (np.float32(0.6931472) + rest * series))
             for x in range(groups):
