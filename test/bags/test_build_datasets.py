@@ -284,3 +284,21 @@ def test_the_real_recordings_convert_event_for_event(kind, variable, tmp_path, c
     build(kind, source, tmp_path / "bag", "--start", "1", "--duration", "2", capsys=capsys)
     start = sequence.span_us[0] + 1_000_000
     assert np.array_equal(rows(events_of(tmp_path / "bag")), rows(sequence.events(start - 1, start + 2_000_000)))
+
+
+def test_a_recording_whose_events_and_frames_do_not_overlap_gives_no_bag(recordings, tmp_path, capsys):
+    import shutil
+
+    import h5py
+
+    folder = tmp_path / "zurich_city_00_a"
+    shutil.copytree(recordings["dsec"], folder)
+    with h5py.File(folder / "events" / "left" / "events.h5", "a") as file:
+        assert file["t_offset"][()] > 10**6
+        del file["t_offset"]
+    assert main(["bag", "build", "dsec", str(folder), str(tmp_path / "bag")]) == 1
+    error = capsys.readouterr().err
+    assert (
+        "do not overlap in time" in error and "has no t_offset: download it again" in error and error.count("\n") == 1
+    )
+    assert not (tmp_path / "bag").exists()

@@ -104,6 +104,15 @@ def write_sequence(
                     progress.show(t_us - first)
             topic.finish()
             progress.show(last - first)
+        if outlets.frame_span_us and not (
+            outlets.frame_span_us[0] <= last + offset_us and outlets.frame_span_us[1] >= first + offset_us
+        ):
+            note = f"; {sequence.time_note}" if sequence.time_note else ""
+            told = " to ".join(f"{(t_us - offset_us) / 1e6:.3f}" for t_us in outlets.frame_span_us)
+            raise DatasetError(
+                f"{sequence.name}: events ({first / 1e6:.3f} to {last / 1e6:.3f} s) and frames ({told} s) do not "
+                f"overlap in time{note}"
+            )
         if not topic.events:
             raise DatasetError(f"{sequence.name}: no events from {span[0]} to {span[1]} us: give another --start")
     lost = {"refused": writer.refused, "off_sensor": sequence.off_sensor}
@@ -168,13 +177,18 @@ def _timed(
 
 
 class _Outlets:
-    """Writes one item of each kind at a bag time in microseconds, and counts it."""
+    """Writes one item of each kind at a bag time in microseconds, and counts it.
+
+    Attributes:
+        frame_span_us: bag times of the first and last frame, None before any.
+    """
 
     def __init__(
         self, writer: BagWriter, counts: dict[str, int], frame: Calibration | None, events: Calibration | None
     ) -> None:
         self._writer = writer
         self._counts = counts
+        self.frame_span_us: tuple[int, int] | None = None
         self._calibrations = [(CAMERA_INFO_TOPIC, frame or events)]
         if frame is not None:
             self._calibrations.append((EVENT_CAMERA_INFO_TOPIC, events))
@@ -185,6 +199,7 @@ class _Outlets:
             if calibration is not None:
                 write_camera_info(self._writer, topic, t_us, calibration)
         self._counts["frames"] += 1
+        self.frame_span_us = (self.frame_span_us[0] if self.frame_span_us else t_us, t_us)
 
     def label(self, t_us: int, mask: np.ndarray) -> None:
         write_image(self._writer, TRUTH_TOPIC, mask, t_us)
