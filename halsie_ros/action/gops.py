@@ -15,6 +15,9 @@ from halsie_ros.action.inputs import FORM, FRAMES_PER_STEP, SEGMENT_US, Step, me
 from halsie_ros.video.features import FeatureExtractor, FrameFeatures
 from halsie_ros.video.frame import VideoFrame
 
+SAME_SCENE = 0.25
+"""Correlation of two pictures of one scene, at least (our choice)."""
+
 
 @dataclass
 class Advance:
@@ -88,3 +91,14 @@ class Segmenter:
         self._since_ns = self._waiting[-1].stamp_ns
         self._waiting.clear()
         return step
+
+
+def is_cut(before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether two I-frames ``(3, 96, 128) uint8`` show different scenes: their blocks' brightness hardly agrees.
+
+    A camera that moves keeps much of its picture from one I-frame to the next, and people are a small part of it.
+    """
+    one, other = (image.mean(0).reshape(12, 8, 16, 8).mean((1, 3)).ravel() for image in (before, after))
+    one, other = one - one.mean(), other - other.mean()
+    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return lengths > 0 and float(one @ other) < SAME_SCENE * lengths

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from halsie_ros.action.clip import Segment
-from halsie_ros.action.gops import Segmenter
+from halsie_ros.action.gops import Segmenter, is_cut
 from halsie_ros.action.inputs import Step, image_input
 from halsie_ros.action.motion_map import SIZE_PER_TIME, descriptor, step_map
 from halsie_ros.action.motion_statistics import statistics
@@ -59,7 +59,7 @@ class ActionPipeline:
         *,
         label_rate_hz: float = 5.0,
         confidence: float = FROM_CARD,
-        min_segments: int = 2,
+        min_segments: int = 1,
         threads: int = 1,
         provider: str = "cpu",
         experts: bool = True,
@@ -154,6 +154,8 @@ class ActionPipeline:
             finished = (*state.finished, state.running)[-self.segments :] if state.running else state.finished
             state = replace(state, finished=finished, running=None, membranes=None)
             if advance.image is not None:
+                if state.image is not None and is_cut(state.image, advance.image):
+                    state = replace(state, finished=(), image=None)  # what came before says nothing of the new scene
                 looked = self._look(advance.image, state.image)
                 state = replace(state, image=advance.image, image_tokens=looked)
         if advance is not None and advance.step is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from halsie_ros.action.pipeline import UNKNOWN
 from halsie_ros.bags.recording import Recording
 from halsie_ros.demo.live import LiveRun
 
@@ -48,14 +49,17 @@ def show_actions(recording: Recording, live: LiveRun, path: Path) -> dict[str, A
         "accuracy_all": right / judged if judged else None,
         "lag_s": float(np.median(lags_s)) if lags_s else None,
         "changes": flicker(said, len(spans)),
-        "unknown": sum(label == "unknown" for _, label in said) / len(said) if said else None,
+        "unknown": sum(label == UNKNOWN for _, label in said) / len(said) if said else None,
         "timeline": rows,
     }
 
 
 def flicker(said: list[tuple[int, str]], actions: int) -> float | None:
-    """Changes of label per change of action, of which the first action is one; None without actions."""
-    labels = [label for _, label in said]
+    """Changes of label per change of action, of which the first action is one; None without actions.
+
+    "unknown" is no label: it says nothing, and is passed over.
+    """
+    labels = [label for _, label in said if label != UNKNOWN]
     changes = sum(one != other for one, other in itertools.pairwise(labels)) + bool(labels)
     return changes / actions if actions else None
 

@@ -19,7 +19,7 @@ PARAMETERS = (
     Parameter("provider", "cpu", "Where graphs run, if onnxruntime can.", choices=tuple(PROVIDERS), read_only=True),
     Parameter("label_rate_hz", 5.0, "Labels per second of stream time.", low=0.1, high=100.0),
     Parameter("confidence", -1.0, "A best score below this is unknown; -1: as the card says.", low=-1.0, high=1.0),
-    Parameter("min_segments", 2, "Segments (GOPs) to be seen before anything is said.", low=1, high=64),
+    Parameter("min_segments", 1, "Segments (GOPs) to be seen before anything is said.", low=1, high=64),
     Parameter("top_k", 3, "How many classes a classification names.", low=1, high=1000),
     Parameter(
         "thorough",

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from halsie_ros.action.clip import read_clip
+from halsie_ros.action.gops import is_cut
 from halsie_ros.action.motion_map import SIZE_PER_TIME
 from halsie_ros.action.motion_statistics import SIZE
 from halsie_ros.action.pipeline import UNKNOWN, ActionPipeline
@@ -150,6 +151,28 @@ def test_settings_that_cannot_work_leave_the_old_ones(pipeline):
 def test_a_card_whose_confidence_is_no_share_is_refused(action_model, tmp_path):
     with pytest.raises(ModelError, match="confidence 7"):
         ActionPipeline(with_none(action_model, tmp_path, 7.0))
+
+
+def test_a_cut_starts_a_new_scene_and_a_person_or_a_moving_camera_does_not():
+    random = np.random.default_rng(0)
+    scene = random.integers(0, 255, (3, 6, 8), np.uint8).repeat(16, 1).repeat(16, 2)
+    other = random.integers(0, 255, (3, 6, 8), np.uint8).repeat(16, 1).repeat(16, 2)
+    person, moved, dark = scene.copy(), np.roll(scene, 5, 2), scene // 4
+    person[:, 20:90, 40:70] = 200
+    assert is_cut(scene, other)
+    assert not any(is_cut(scene, image) for image in (scene, person, moved, dark))
+    assert not is_cut(scene, np.full_like(scene, 90))  # a picture that shows nothing tells nothing
+
+
+def test_what_came_before_a_cut_is_forgotten(pipeline, make_clip):
+    frames = frames_of(make_clip(60))
+    _, state = follow(pipeline, frames)
+    assert len(state.finished) == 4
+    state = replace(state, image=255 - state.image)  # as if another scene had come before
+    later = [replace(frame, stamp_ns=frame.stamp_ns + 2_000_000_000) for frame in frames[:12]]
+    for frame in later:
+        _, state = pipeline.step(frame, state)
+    assert len(state.finished) == 0 and state.running is not None
 
 
 def test_a_masked_modality_changes_the_scores(pipeline, make_clip):
