@@ -29,9 +29,11 @@ AUTOSTART = Parameter(
 class Output(Protocol):
     """A node's output topics."""
 
-    def publish_labels(self) -> None: ...
+    def publish_labels(self) -> None:
+        """Publishes the names of the classes."""
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """Takes the topics away."""
 
 
 class Stream(Protocol):
@@ -43,11 +45,14 @@ class Stream(Protocol):
 
     topics: Sequence[str]
 
-    def retime(self) -> None: ...
+    def retime(self) -> None:
+        """Takes changed parameters over."""
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """Ends the work and waits for it."""
 
-    def statuses(self) -> list[DiagnosticStatus]: ...
+    def statuses(self) -> list[DiagnosticStatus]:
+        """What the diagnostics are to say."""
 
 
 class ManagedNode(LifecycleNode):

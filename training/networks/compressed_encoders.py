@@ -72,6 +72,7 @@ class Separable(nn.Module):
         self.same = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
+        """``(N, inputs, H, W)`` to ``(N, outputs, H / stride, W / stride)``."""
         y = self.body(x)
         return F.relu(x + y if self.same else y)
 

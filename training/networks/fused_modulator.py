@@ -30,6 +30,7 @@ class FusedModulator(torch.autograd.Function):
         ctx: Any, current: Tensor, membrane: Tensor, firing: Tensor, leak: Tensor, fade: Tensor, drive: Tensor,
         threshold: Tensor, rise: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+        """See the class."""
         given = [x.detach().numpy() for x in (current, membrane, firing, leak, fade, drive, threshold, rise)]
         spikes, over, before = (np.empty_like(given[0]) for _ in range(3))
         recent = np.empty_like(given[0])
@@ -42,6 +43,7 @@ class FusedModulator(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+        """Gradients of current, membrane, firing, leak, fade, threshold and rise; none of drive."""
         spikes, over, before, recent = ctx.kept
         leak, fade, drive, threshold, rise = (x.detach().numpy() for x in ctx.saved_tensors)
         of_spikes, of_membrane, of_firing = (np.ascontiguousarray(g.detach().numpy()) for g in gradients)

@@ -217,15 +217,19 @@ class CamVidSequence(Sequence):
 
     @property
     def span_us(self) -> tuple[int, int]:
+        """See `Sequence.span_us`."""
         return self._clip.t0_us, int(self._clip.t_us[-1])
 
     def events(self, t0_us: int, t1_us: int) -> Events:
+        """See `Sequence.events`."""
         return self._clip.events.between(t0_us, t1_us)
 
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
+        """See `Sequence.frames`."""
         return ((int(t), image) for t, image in zip(self._clip.t_us, self._clip.frames, strict=True))
 
     def labels(self) -> Iterator[tuple[int, np.ndarray]]:
+        """See `Sequence.labels`."""
         return (
             (int(t), mask)
             for t, mask, index in zip(self._clip.t_us, self._clip.labels, self._clip.index, strict=True)

@@ -197,9 +197,11 @@ class EssSequence(Sequence):
 
     @property
     def span_us(self) -> tuple[int, int]:
+        """See `Sequence.span_us`."""
         return int(self._t[0]) // self._ticks, int(self._t[-1]) // self._ticks
 
     def events(self, t0_us: int, t1_us: int) -> Events:
+        """See `Sequence.events`."""
         # Times are rounded down to microseconds: a whole microsecond's ticks belong to its end.
         bounds = [(t_us + 1) * self._ticks - 1 for t_us in (t0_us, t1_us)]
         start, stop = np.searchsorted(self._t, bounds, "right")
@@ -209,11 +211,13 @@ class EssSequence(Sequence):
         return events[events.y < HEIGHT]
 
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
+        """See `Sequence.frames`."""
         for number in sorted(self._pictures):
             path = self._pictures[number]
             yield self._time_us(number, path), read_image(path, "L")[:HEIGHT]
 
     def labels(self) -> Iterator[tuple[int, np.ndarray]]:
+        """See `Sequence.labels`."""
         masks = self._numbered("segmentation_masks")
         for number in sorted(masks):
             yield self._time_us(number, masks[number]), _checked(read_image(masks[number], "P"), masks[number])

@@ -106,11 +106,13 @@ class DsecSequence(Sequence):
 
     @property
     def span_us(self) -> tuple[int, int]:
+        """See `Sequence.span_us`."""
         times = self._columns["t"]
         first, last = (int(read(times, row, row + 1)[0]) for row in (0, len(times) - 1))
         return first + self.t_offset_us, last + self.t_offset_us
 
     def events(self, t0_us: int, t1_us: int) -> Events:
+        """See `Sequence.events`."""
         start, stop = (self._row(t_us - self.t_offset_us) for t_us in (t0_us, t1_us))
         if stop <= start:
             return Events.empty()
@@ -136,6 +138,7 @@ class DsecSequence(Sequence):
         return start + int(np.searchsorted(read(times, start, stop).astype(np.int64), t_us, "right"))
 
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
+        """See `Sequence.frames`."""
         folder = require(self.folder / "images" / "left" / "rectified", "the left frames, rectified")
         paths = sorted(folder.glob("*.png"))
         times = _timestamps(self.folder / "images" / "timestamps.txt", len(paths), folder)
@@ -154,6 +157,7 @@ class DsecSequence(Sequence):
         return out
 
     def labels(self) -> Iterator[tuple[int, np.ndarray]]:
+        """See `Sequence.labels`."""
         roots = [self.folder / "semantic" / "left", self.folder / "semantic"]
         root = next((one for one in roots if (one / "11classes" / "data").is_dir()), None)
         if root is None:

@@ -76,12 +76,14 @@ class MvsecSequence(Sequence):
 
     @property
     def span_us(self) -> tuple[int, int]:
+        """See `Sequence.span_us`."""
         return self._time_us(0), self._time_us(len(self._events) - 1)
 
     def _time_us(self, row: int) -> int:
         return int(np.rint(read(self._events, row, row + 1)[0, 2] * 1e6))
 
     def events(self, t0_us: int, t1_us: int) -> Events:
+        """See `Sequence.events`."""
         start, stop = self._row(t0_us), self._row(t1_us)
         if stop <= start:
             return Events.empty()
@@ -104,9 +106,11 @@ class MvsecSequence(Sequence):
             yield int(np.rint(stamp * 1e6)), read(values, row, row + 1)[0]
 
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
+        """See `Sequence.frames`."""
         yield from self._stamped(self._file, "image_raw")
 
     def labels(self) -> Iterator[tuple[int, np.ndarray]]:
+        """See `Sequence.labels`."""
         if self._labels is None:
             return
         times = np.rint(whole(self._file, "davis/left/image_raw_ts") * 1e6).astype(np.int64)
@@ -130,11 +134,13 @@ class MvsecSequence(Sequence):
                 yield t_us, row[:3], row[3:6]
 
     def depth(self) -> Iterator[tuple[int, np.ndarray]]:
+        """See `Sequence.depth`."""
         if self._truth is not None and "davis/left/depth_image_rect" in self._truth:
             for t_us, depth in self._stamped(self._truth, "depth_image_rect"):
                 yield t_us, depth.astype(np.float32)
 
     def poses(self) -> Iterator[tuple[int, np.ndarray]]:
+        """See `Sequence.poses`."""
         if self._truth is not None and "davis/left/pose" in self._truth:
             yield from self._stamped(self._truth, "pose")
 

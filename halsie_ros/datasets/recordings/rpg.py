@@ -50,6 +50,7 @@ class RpgSequence(Sequence):
 
     @property
     def span_us(self) -> tuple[int, int]:
+        """See `Sequence.span_us`."""
         times = self._all.t_us
         return (int(times[0]), int(times[-1])) if len(times) else (0, 0)
 
@@ -58,6 +59,7 @@ class RpgSequence(Sequence):
         return Events.concatenate(self.parts())
 
     def events(self, t0_us: int, t1_us: int) -> Events:
+        """See `Sequence.events`."""
         return self._all.between(t0_us, t1_us)
 
     def parts(self) -> Iterator[Events]:
@@ -81,10 +83,12 @@ class RpgSequence(Sequence):
                 yield self._on_sensor(rows[:, 1], rows[:, 2], t_us, rows[:, 3], *self._sensor)
 
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
+        """See `Sequence.frames`."""
         for t_us, path in self._images:
             yield t_us, read_image(path, "L")
 
     def labels(self) -> Iterator[tuple[int, np.ndarray]]:
+        """See `Sequence.labels`."""
         return iter(())
 
     def _fault(self) -> DatasetError:

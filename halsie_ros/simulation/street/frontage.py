@@ -20,6 +20,7 @@ _WALLS = (
 
 
 def add_frontages(site: Site, side: int) -> None:
+    """Adds the row of houses along one side of the block, -1 or 1."""
     layout, random = site.layout, site.random
     s = 0.0
     while s < BLOCK_M - 0.5:

@@ -12,6 +12,7 @@ from halsie_ros.simulation.street.vehicles import make_vehicle
 
 
 def add_furniture(site: Site, side: int) -> None:
+    """Adds lamps and what else stands along one side, -1 or 1."""
     layout, random = site.layout, site.random
     kerb = layout.road_m + 0.45
     first = np.ceil(site.s0_m / layout.lamp_every_m) + (0.5 if side > 0 else 0.0)
@@ -50,6 +51,7 @@ def add_furniture(site: Site, side: int) -> None:
 
 
 def add_parked(site: Site, side: int) -> None:
+    """Adds parked cars along one side, -1 or 1, where the street has any."""
     layout, random = site.layout, site.random
     if not layout.parking or random.random() < 0.25:
         return

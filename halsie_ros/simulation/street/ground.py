@@ -11,6 +11,7 @@ from halsie_ros.simulation.street.textures import PLACES
 
 
 def add_ground(site: Site) -> None:
+    """Adds road, kerbs, pavements and what lies beyond them."""
     layout = site.layout
     grass = PLACES["grass"][0]
     step = BLOCK_M / 8
@@ -58,6 +59,7 @@ def add_ground(site: Site) -> None:
 
 
 def add_markings(site: Site) -> None:
+    """Paints lines and what else is marked on the road."""
     layout, random = site.layout, site.random
     tint, paint = layout.marking_tint * random.uniform(0.7, 1.0), PLACES["plaster"][0]
 

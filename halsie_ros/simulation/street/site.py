@@ -46,9 +46,11 @@ class Site:
         self.lamps: list[np.ndarray] = []
 
     def point(self, s: float, d: float, z: float = 0.0) -> np.ndarray:
+        """The place ``(3,)`` at s metres along the block, d metres aside and z metres above the road."""
         return np.append(self.line.at(max(self.s0_m + s, 0.0), d), z)
 
     def tint(self, low: float, high: float, colour: float = 0.12) -> np.ndarray:
+        """A random colour ``(3,)``: a brightness of low to high, times a small gain of each channel."""
         return self.random.uniform(low, high) * self.random.uniform(1 - colour, 1 + colour, 3)
 
     def flat(
@@ -62,6 +64,7 @@ class Site:
         size_m: float,
         flags: int = GROUND,
     ) -> None:
+        """Adds a level surface between two places along the block and two aside."""
         corners = [
             self.point(s[0], d[0], z),
             self.point(s[1], d[0], z),
@@ -102,11 +105,13 @@ class Site:
         )
 
     def leaves(self, base: np.ndarray, radius: float, tint: np.ndarray) -> None:
+        """Adds a round crown of leaves that faces the camera."""
         texture = int(self.random.choice(PLACES["crown"]))
         top = base + np.array([0, 0, 2 * radius * self.random.uniform(0.8, 1.1)])
         self.mesh.ribbon(base, top, radius, texture, VEGETATION, tint, CUTOUT | TWO_SIDED | ROUND | LEAFY)
 
     def tree(self, s: float, d: float, scale: float) -> None:
+        """Adds a tree of random kind and height, with its shadow."""
         layout, random = self.layout, self.random
         base = self.point(s, d, 0.0)
         tint = layout.leaf_tint * random.uniform(0.65, 1.3) * random.uniform(0.9, 1.1, 3)
@@ -156,6 +161,7 @@ class Site:
                 self.mesh.shadow(middle + ring)
 
     def pole(self, base: np.ndarray, height: float, radius: float, tint: Any) -> np.ndarray:
+        """Adds a pole with its shadow, and gives its upper end ``(3,)``."""
         top: np.ndarray = base + np.array([0, 0, height])
         self.mesh.ribbon(base, top, (radius, radius * 0.7), PLACES["metal"][0], POLE, tint, ROUND, repeat=height)
         if self.sunny:
@@ -192,6 +198,7 @@ class Site:
             )
 
     def traffic_light(self, s: float, d: float) -> None:
+        """Adds a pole with a traffic light."""
         base = self.point(s, d, KERB_M)
         top = self.pole(base, 3.2, 0.06, (0.12, 0.13, 0.12))
         heading = self.line.heading(self.s0_m + s)
