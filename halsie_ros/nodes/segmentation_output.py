@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
+from std_msgs.msg import String
 
 from halsie_ros.inference.cards import ModelCard
 from halsie_ros.nodes import qos
 from halsie_ros.nodes.labels import label_info
 from halsie_ros.pictures.image_message import fill_image
 from halsie_ros.segmentation.overlay import colorize, overlay
+from halsie_ros.segmentation.senses import STARTING, SenseStatus
 from halsie_ros.wire.stamps import ns_to_stamp
+
+_REASON_S = 1.0
 
 
 class SegmentationOutput:
@@ -29,18 +35,31 @@ class SegmentationOutput:
         self._label_info = label_info(card.classes)
         latched, stream = qos.latched_qos(), qos.output_qos(reliability)
         self._labels = node.create_lifecycle_publisher(type(self._label_info), "segmentation/label_info", latched)
+        self._status = node.create_lifecycle_publisher(String, "segmentation/status", latched)
+        self._told = SenseStatus("", "")
+        self._told_s = 0.0
         names = ["mask", "confidence"] + (["color", "overlay"] if self._palette is not None else [])
         self._images = {name: node.create_lifecycle_publisher(Image, f"segmentation/{name}", stream) for name in names}
 
     def stop(self) -> None:
         """Takes the topics away."""
-        for publisher in (self._labels, *self._images.values()):
+        for publisher in (self._labels, self._status, *self._images.values()):
             self._node.destroy_lifecycle_publisher(publisher)
 
     def publish_labels(self) -> None:
-        """Publishes the label names, once; late subscribers get them too."""
+        """Publishes the label names, once, and that masks are to come; late subscribers get them too."""
+        self._told = SenseStatus("", "")
+        self.publish_status(STARTING)
         self._label_info.header.stamp = self._node.get_clock().now().to_msg()
         self._labels.publish(self._label_info)
+
+    def publish_status(self, status: SenseStatus) -> None:
+        """Publishes how the senses fare, where the word has changed, or, now and then, its reason."""
+        now_s = time.monotonic()
+        if status == self._told or (status.word == self._told.word and now_s - self._told_s < _REASON_S):
+            return
+        self._told, self._told_s = status, now_s
+        self._status.publish(String(data=str(status)))
 
     def publish(
         self,

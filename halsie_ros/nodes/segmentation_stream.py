@@ -30,6 +30,7 @@ from halsie_ros.nodes.worker import Worker
 from halsie_ros.pictures.image_message import ImageConverter, image_size
 from halsie_ros.segmentation.familiarity import SceneWatch, only_sure, warning
 from halsie_ros.segmentation.pipeline import SegmentationPipeline
+from halsie_ros.segmentation.senses import BLIND, WELL, SenseStatus
 from halsie_ros.segmentation.stream import MaskStream
 from halsie_ros.segmentation.synchronizer import Choice, Step, Synchronizer, Timing
 from halsie_ros.wire.stamps import stamp_to_ns
@@ -176,6 +177,7 @@ class SegmentationStream:
         result = self._masks.run(step, image, self._events.size)
         if image is not None:
             self._cpu.latency((time.thread_time() - started_cpu_s) * 1e3)
+        self._output.publish_status(self._masks.senses.status)
         if result is None:
             return
         if self._scene.see(result.confidence):
@@ -188,11 +190,7 @@ class SegmentationStream:
             frame_id=self._frame_id or self._events.frame_id,
             alpha=self._settings["overlay_alpha"],
         )
-        used = (
-            (step.use_frame, "frames"),
-            (step.use_events and not self._masks.problem and self._are_used(step), "events"),
-        )
-        self._mode = " and ".join(name for use, name in used if use)
+        self._mode = self._masks.mode if self._are_used(step) else "frames"
         self._spikes = result.spikes
         self._steps.count()
         self._steps.latency((time.monotonic() - step.received_s) * 1e3)
@@ -222,17 +220,29 @@ class SegmentationStream:
             odd = offset_complaint(offset_us, round(self._settings["max_wait_ms"] * 1000))
             problem = problem or (odd if abs(offset_us) >= _OTHER_CLOCK_US else "")
             warning = odd
+        self._masks.senses.clocks = warning
         events = {
             "events_late": late,
             "events_lost": lost,
             "events_outside": self._masks.counts["events_outside"],
             "ahead_of_images_ms": "" if offset_us is None else offset_us / 1e3,
         }
+        self._output.publish_status(self._sense_status())
         return [
             self._image_status(counts, standing),
             self._events.status(self._settings["timeout_ms"], events, problem, warning),
             self._segmentation_status(counts),
         ]
+
+    def _sense_status(self) -> SenseStatus:
+        """How the senses fare at this moment, also where no step is made because nothing comes."""
+        if not self._frames.total and not self._events.statistics.total:
+            return self._masks.senses.status
+        now_s = time.monotonic()
+        with self._worker.changed:
+            frames, events = (self._synchronizer.is_alive(stream, now_s) for stream in ("frame", "events"))
+        refused = self._frames.refusal(self._settings["timeout_ms"] / 1e3)
+        return self._masks.senses.tell(frames and not refused, events, self._masks.problem)
 
     def _image_status(self, counts: Counter[str], standing: bool) -> DiagnosticStatus:
         images = self._images
@@ -261,6 +271,7 @@ class SegmentationStream:
     def _segmentation_status(self, counts: Counter[str]) -> DiagnosticStatus:
         rate = self._steps.rates()[0]
         latency = self._steps.percentiles_ms() or (0.0, 0.0)
+        status = self._masks.senses.status
         values = {
             "model": self._card.name,
             "mode": self._mode,
@@ -274,9 +285,15 @@ class SegmentationStream:
             "dropped_refused_step": self._steps.causes.get("refused_step", 0) + self._worker.failures,
             **{name: counts[name] for name in ("merged_step", "time_jump", "gap")},
             **{name: self._masks.counts[name] for name in ("size_change", "restored_frame")},
+            **dict(sorted(self._masks.senses.counts.items())),
+            "hot_pixels": self._masks.senses.hot_pixels,
+            "status": status.word,
             **{f"spikes_{name}": share for name, share in self._spikes.items()},
         }
         if not self._steps.total:
             return diagnostics.status(diagnostics.STALE, "segmentation", "no mask yet", values)
-        level = diagnostics.OK if self._mode == "frames and events" else diagnostics.WARN
-        return diagnostics.status(level, "segmentation", f"{rate:.1f} masks/s from {self._mode}", values)
+        made = f"{rate:.1f} masks/s from {self._mode}"
+        if status.word in WELL and self._mode == "frames and events":
+            return diagnostics.status(diagnostics.OK, "segmentation", made, values)
+        level = diagnostics.ERROR if status.word == BLIND else diagnostics.WARN
+        return diagnostics.status(level, "segmentation", f"{made}; {status}", values)

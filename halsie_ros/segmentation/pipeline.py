@@ -13,6 +13,7 @@ from halsie_ros.errors import ModelError, ParameterError
 from halsie_ros.events import Events, warm
 from halsie_ros.geometry import registration
 from halsie_ros.inference.cards import ModelCard, find_model
+from halsie_ros.segmentation import event_faults
 from halsie_ros.segmentation.graphs import SegmentationGraphs
 from halsie_ros.segmentation.restoration import Restored, carry, restore
 from halsie_ros.segmentation.upsample import mask_and_confidence
@@ -182,6 +183,7 @@ class SegmentationPipeline:
         """
         warm()
         registration.warm()
+        event_faults.warm()
         height, width = size or (self.card.size_multiple, self.card.size_multiple)
         noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
         n, state = np.arange(4), None

@@ -14,6 +14,7 @@ from halsie_ros.events import Events
 from halsie_ros.geometry.alignment import Alignment
 from halsie_ros.lazy import renamed
 from halsie_ros.segmentation.pipeline import SegmentationPipeline, State, StepResult
+from halsie_ros.segmentation.senses import Senses
 from halsie_ros.segmentation.synchronizer import Step
 from halsie_ros.segmentation.work_size import enlarged, shrunk_events, shrunk_frame, work_size
 
@@ -36,6 +37,8 @@ class MaskStream:
         counts: `events_outside` the image, `size_change` (a fresh start), `restored_frame` where events restored a
             noisy or blurred frame.
         image_size: (height, width) of the newest image, None before the first.
+        senses: which of the two senses can be relied on.
+        mode: what the newest mask was made from: "frames and events", "frames" or "events"; empty before the first.
     """
 
     def __init__(self, pipeline: SegmentationPipeline, alignment: Alignment, work_height: int = 0) -> None:
@@ -45,6 +48,8 @@ class MaskStream:
         self.problem = ""
         self.counts: Counter[str] = Counter()
         self.image_size: tuple[int, int] | None = None
+        self.senses = Senses()
+        self.mode = ""
         self._state: State | None = None
 
     def run(self, step: Step, image: np.ndarray | None, sensor_size: tuple[int, int] | None) -> StepResult | None:
@@ -67,7 +72,10 @@ class MaskStream:
         size = self.image_size or sensor_size
         if size is None:
             return None
+        frames_come, events_come = step.use_frame, step.use_events
+        step, image = self.senses.clean(step, image, sensor_size)
         events, scale = self._registered(step, size, sensor_size)
+        self.senses.tell(frames_come, events_come, self.problem)
         if image is None and events is None:
             return None
         work = work_size(size, self.work_height)
@@ -86,6 +94,8 @@ class MaskStream:
             hurried=step.hurried,
         )
         self._state = result.state
+        used = (step.use_frame, "frames"), (events is not None, "events")
+        self.mode = " and ".join(name for use, name in used if use)
         if result.frame_weight is not None and result.frame_weight < 1:
             self.counts["restored_frame"] += 1
         return result if work == size else enlarged(result, size)

@@ -196,9 +196,10 @@ class Camera:
             self.heard[name].setdefault(stamp_ms, message)
 
     def send_image(self, stamp_ms: int, **changes) -> None:
-        """One image of a ramp, rgb8; `changes` are fields of the message."""
+        """One image of a ramp that moves, rgb8; `changes` are fields of the message."""
         height, width = changes.pop("size", self.size)
-        pixels = np.broadcast_to(np.arange(width, dtype=np.uint8)[None, :, None], (height, width, 3))
+        ramp = np.arange(width, dtype=np.uint8) + np.uint8(stamp_ms % 7)  # a camera's pictures never repeat
+        pixels = np.broadcast_to(ramp[None, :, None], (height, width, 3))
         message = fill_image(Image(), pixels)
         message.header.frame_id = "camera_optical"
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ms * 1_000_000, 1_000_000_000)

@@ -33,7 +33,7 @@ def step(fresh=False, use_frame=True, use_events=True, stamp_ns=50_000_000, late
     return Step(None, stamp_ns, 0.0, EVENTS, 0, 50_000, fresh, use_frame, use_events, late=late)
 
 
-IMAGE = np.zeros((8, 8, 3), np.uint8)
+IMAGE = np.full((8, 8, 3), 90, np.uint8)
 
 
 def test_the_state_of_one_step_goes_into_the_next_until_a_fresh_start():
