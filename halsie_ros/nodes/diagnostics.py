@@ -176,9 +176,12 @@ class Announcer:
         now_s = self._clock()
         silent = part.level == STALE and part.message.startswith(SILENT)
         if part.level == ERROR or (part.name in INPUTS and (part.level == WARN or silent)):
-            kind = re.sub(r"[0-9.]+", "", part.message)  # the same complaint, whatever its figures are by now
+            kind = f"{part.level[0]} {re.sub('[0-9.]+', '', part.message)}"  # whatever its figures
             if now_s - told_s >= (_REMIND_S if kind == told else _PAUSE_S):
-                (self._logger.error if part.level == ERROR else self._logger.warning)(f"{part.name}: {part.message}")
+                if part.level == ERROR:  # on lines of their own: rclpy refuses two severities at one place in the code
+                    self._logger.error(f"{part.name}: {part.message}")
+                else:
+                    self._logger.warning(f"{part.name}: {part.message}")
                 self._told[part.name] = (kind, now_s)
         elif part.level == OK and told and now_s - told_s >= _PAUSE_S:
             self._logger.info(f"{part.name}: well again")

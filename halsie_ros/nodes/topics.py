@@ -19,6 +19,7 @@ _POLL_S = 0.05  # until the first publisher, so that little of its stream is mis
 _WATCH_S = 1.0  # afterwards, for a publisher of another type
 _LONELY_S = 5.0  # without a publisher, before it is said
 _REPEAT_S = 60.0
+_SUGGESTIONS = 5
 _LOSSES = 0.1  # share of lost messages that is complained of
 _TOO_SLOW = "this machine is too busy for it"
 _TOO_LARGE = "publish it reliable, or give its publisher config/fastdds.xml too (README, Drivers)"
@@ -185,8 +186,11 @@ class DiscoveredSubscription:
         if time.monotonic() < self._complain_s:
             return
         self._complain_s = time.monotonic() + _REPEAT_S  # rclpy's own throttle would count all topics together
-        topics = self._node.get_topic_names_and_types()
-        others = sorted(name for name, types in topics if name != self.topic and set(types) & set(self._types))
+        node = self._node
+        ours = dict(node.get_publisher_names_and_types_by_node(node.get_name(), node.get_namespace()))
+        topics = node.get_topic_names_and_types()
+        others = sorted(name for name, types in topics if name not in ours and set(types) & set(self._types))
+        others = [name for name in others if name != self.topic and node.count_publishers(name)][:_SUGGESTIONS]
         there = f"; of its types there are {', '.join(others)}: remap to one of them" if others else ""
         self._node.get_logger().warning(f"nobody publishes {self.topic}{there}")
 

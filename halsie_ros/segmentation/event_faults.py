@@ -121,7 +121,8 @@ def _hot_pixels(counts: np.ndarray) -> np.ndarray:
     hot = (counts >= _HOT) & (counts * 8 > _TIMES * around)
     # Two hot neighbours hide each other: against the median of the rows and columns they still stand out.
     usual = np.maximum(np.median(counts[counts > 0]) if counts.any() else 0, 1)
-    return hot | ((counts >= _HOT) & (counts > 10 * _TIMES * usual) & (around < 3 * counts))
+    crowd: np.ndarray = (counts >= _HOT) & (counts > 10 * _TIMES * usual) & (around < 3 * counts)
+    return np.asarray(hot | crowd)
 
 
 def _hot_lines(counts: np.ndarray) -> np.ndarray:
@@ -139,7 +140,9 @@ def _hot_lines(counts: np.ndarray) -> np.ndarray:
 
 
 @njit()
-def _count(x, y, t_us, counts, pulse, start_us):
+def _count(
+    x: np.ndarray, y: np.ndarray, t_us: np.ndarray, counts: np.ndarray, pulse: np.ndarray, start_us: int
+) -> None:
     """Counts events by pixel and by millisecond from `start_us` on; what lies outside is left out."""
     height, width = counts.shape
     for i in range(len(x)):

@@ -1,5 +1,7 @@
 from types import SimpleNamespace
 
+from rclpy.logging import get_logger
+
 from halsie_ros.nodes import diagnostics
 from halsie_ros.nodes.diagnostics import Announcer, Statistics, stream_level
 
@@ -99,3 +101,12 @@ def test_a_complaint_reaches_the_log_once_then_every_minute_and_its_end_too():
         ("error", "image: topic /image has type String"),
         ("info", "image: well again"),
     ]
+
+
+def test_one_part_may_be_warned_of_and_then_be_an_error_with_rclpys_own_logger(capfd):
+    now = [0.0]
+    announcer = Announcer(get_logger("announcer"), lambda: now[0])
+    for level in (diagnostics.WARN, diagnostics.ERROR, diagnostics.OK, diagnostics.ERROR):
+        announcer.say(diagnostics.status(level, "image", f"level {level[0]}", {}))
+        now[0] += 10.0
+    assert capfd.readouterr().err.count("image:") == 4
