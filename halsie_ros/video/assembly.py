@@ -14,17 +14,12 @@ from halsie_ros.video.codecs.av1 import temporal_units
 from halsie_ros.video.codecs.boundaries import Role, boundaries
 from halsie_ros.video.codecs.framing import Framing
 from halsie_ros.video.packets import Packet
+from halsie_ros.video.pieces import CODE, HEAD, MOST_UNITS, Pieces
 
-_CODE = b"\0\0\1"
 _EXTENSION = b"\0\0\1\xb5"
-_HEAD = 64  # bytes of a unit that tell its role
-_TOLD = 8  # bytes of a unit that tell whether a picture begins
-_MOST_UNITS = 512  # of one picture
 _PLACEHOLDER = 4  # bytes; a message without a start code up to this long is no picture
 _SUSPICIONS, _WINDOW = 3, 32  # so many messages of a window that go on with a picture show that pictures come in pieces
-_SINGLES = 600  # pictures in messages of their own, after which they are taken for whole again
 _STARTLESS = 16  # messages without a start code, after which it is said that they cannot be read
-_MOST_MESSAGES = 4096  # that one picture comes in
 _MOST_IN_ONE = 64  # pictures of one message
 
 
@@ -43,8 +38,6 @@ class Assembler:
     """Follows the messages of one stream of one codec.
 
     Attributes:
-        pieces: pictures come in pieces of several messages, and are put together.
-        cut: messages begin anywhere, so that their times are not those of pictures.
         notes: what was found out about the sender's messages, a line each, by kind.
         problem: why nothing can be made of the messages; "" while something can.
     """
@@ -62,10 +55,8 @@ class Assembler:
         self._counts = counts
         self._roles = boundaries(codec)
         self._framing = Framing(codec) if codec in ("h264", "hevc") else None
-        self._long_codes = (
-            self._framing is not None
-        )  # elsewhere a zero before a start code may be a picture's last byte
-        self.pieces = self.cut = False
+        self._long_codes = self._framing is not None  # elsewhere the zero before may be a picture's last byte
+        self._pieces: Pieces | None = None
         self.notes: dict[str, str] = {}
         self.problem = ""
         self._known = False  # whether pictures come whole or in pieces
@@ -74,7 +65,16 @@ class Assembler:
         self._suspicions: deque[int] = deque(maxlen=_SUSPICIONS)
         self._messages = 0
         self._before: tuple[Packet, int] | None = None  # the message before, and how many pictures it held
-        self._drop()
+
+    @property
+    def pieces(self) -> bool:
+        """Whether pictures come in pieces of several messages, and are put together."""
+        return self._pieces is not None
+
+    @property
+    def cut(self) -> bool:
+        """Whether messages begin anywhere, so that their times are not those of pictures."""
+        return self._pieces is not None and self._pieces.cut
 
     def push(self, packet: Packet) -> list[Packet]:
         """The pictures that are whole with this message; H.264 and HEVC come behind start codes."""
@@ -89,7 +89,7 @@ class Assembler:
                     f"NAL units come behind lengths of {self._framing.size} bytes: read, but Annex B is usual in "
                     f"messages (FFmpeg: -bsf:v {self._codec}_mp4toannexb)"
                 )
-        if self.pieces:
+        if self._pieces:
             return self._gather(packet, data)
         loose, parts = self._cut(data)
         if not parts and (len(data) <= _PLACEHOLDER or not any(data)):
@@ -109,33 +109,23 @@ class Assembler:
     def flush(self) -> list[Packet]:
         """What was held back, whole or not; the next message begins anew."""
         given = self._settle() if self._held else []
-        if self.pieces and self._buffer and self._have:
-            self._emit(len(self._buffer), given)
-        self._drop()
-        return given
+        return given + self._pieces.flush() if self._pieces else given
 
     def gap(self) -> None:
         """Messages were left out before the next one: what waits for more of them is dropped."""
-        self._drop()
+        if self._pieces:
+            self._pieces.drop()
         self._held, self._before = None, None
-
-    def _drop(self) -> None:
-        self._buffer = bytearray()
-        self._marks: list[tuple[int, Packet]] = []
-        self._scanned, self._picture_at = 0, 0
-        self._begin = -1  # of the picture at hand, its headers included; -1 before the first start code
-        self._have, self._headless, self._joining = False, False, True
-        self._singles = self._startless = 0
 
     def _cut(self, data: bytes) -> tuple[bool, list[_Part]]:
         """Whether the message begins inside a unit, and its parts."""
         assert self._roles is not None
         parts: list[_Part] = []
-        at = data.find(_CODE)
+        at = data.find(CODE)
         loose = at < 0 or any(data[:at])
         count = 0
-        while 0 <= at < len(data) - 3 and count < _MOST_UNITS:
-            role = self._roles.role(data[at + 3 : at + 3 + _HEAD] if count < _MOST_UNITS - 1 else b"\0")
+        while 0 <= at < len(data) - 3 and count < MOST_UNITS:
+            role = self._roles.role(data[at + 3 : at + 3 + HEAD] if count < MOST_UNITS - 1 else b"\0")
             begin = at - (self._long_codes and at > 0 and data[at - 1] == 0)
             new = role is Role.BEGINS or role in (Role.HEADS, Role.SPARE)
             if not parts or (new and parts[-1].picture):
@@ -148,7 +138,7 @@ class Assembler:
                 part.picture = True
             part.heads |= role is Role.HEADS
             count += 1
-            at = data.find(_CODE, at + 3)
+            at = data.find(CODE, at + 3)
         return loose, parts
 
     def _aside(self, data: bytes, parts: list[_Part]) -> list[Packet]:
@@ -231,107 +221,35 @@ class Assembler:
 
     def _same_picture(self, data: bytes) -> bool:
         assert self._roles is not None
-        at = data.find(_CODE)
-        return at >= 0 and self._roles.continues(data[at + 3 : at + 3 + _HEAD]) is True
+        at = data.find(CODE)
+        return at >= 0 and self._roles.continues(data[at + 3 : at + 3 + HEAD]) is True
 
     def _in_pieces(self) -> None:
-        self.pieces = self._known = True
+        assert self._roles is not None
+        self._known = True
         self._suspicions.clear()
-        self._drop()
+        self._pieces = Pieces(self._roles, self._most, self._counts, long_codes=self._long_codes)
         self.notes["pieces"] = (
             "pictures come in pieces of several messages: put together, each a message late; let the sender put one "
             "whole picture into a message"
         )
 
     def _gather(self, packet: Packet, data: bytes) -> list[Packet]:
-        """Puts pieces together; gives the pictures that are over."""
-        assert self._roles is not None
-        given: list[Packet] = []
-        if len(self._buffer) + len(data) > self._most or len(self._marks) == _MOST_MESSAGES:
-            self._counts["too_large"] += 1
-            self._drop()
-        if not self._buffer:
-            data, self._prefix = self._prefix + data, b""
-        self.cut |= data.find(_CODE) not in (0, 1)
-        self._marks.append((len(self._buffer), packet))
-        self._buffer += data
-        done = 0
-        while True:
-            at = self._buffer.find(_CODE, self._scanned)
-            if at < 0:
-                if self._begin < 0:
-                    del self._buffer[:-2], self._marks[:-1]
-                    self._marks = [(0, packet)]
-                    self._scanned = 0
-                self._scanned = max(self._scanned, len(self._buffer) - 2)
-                break
-            end = self._buffer.find(_CODE, at + 3)
-            if end < 0 and len(self._buffer) < at + 3 + _TOLD:
-                self._scanned = at
-                break
-            unit = bytes(self._buffer[at + 3 : min(at + 3 + _HEAD, end if end > 0 else len(self._buffer))])
-            self._scanned = at + 3
-            if unit:
-                done = (
-                    self._place(unit, at - (self._long_codes and at > 0 and self._buffer[at - 1] == 0), given) or done
-                )
-        if done:
-            del self._buffer[:done]
-            last = max(place for place, (offset, _) in enumerate(self._marks) if offset <= done)
-            self._marks = [(max(offset - done, 0), mark) for offset, mark in self._marks[last:]]
-            self._scanned, self._begin, self._picture_at = (
-                max(at - done, 0) for at in (self._scanned, self._begin, self._picture_at)
-            )
-        self._watch(packet, given)
-        return given
-
-    def _place(self, unit: bytes, at: int, given: list[Packet]) -> int:
-        """Takes a unit that begins at a place of the buffer; gives the place where a new picture begins, else 0."""
-        assert self._roles is not None
-        role = self._roles.role(unit)
-        if role is Role.GOES_ON and self._have and self._roles.continues(unit) is False:
-            role, headless = Role.BEGINS, True  # the first piece of its picture is missing
-        else:
-            headless = role is Role.GOES_ON and not self._have
-        ended = 0
-        if self._have and role in (Role.BEGINS, Role.HEADS, Role.SPARE):
-            self._emit(at, given)
-            ended = self._begin = at
-            self._have = self._headless = False
-        elif self._begin < 0:
-            self._begin = at  # what lies before the first start code belongs to nothing known
-        if role in (Role.BEGINS, Role.GOES_ON) and not self._have:
-            self._have, self._headless, self._picture_at = True, headless, at
-            self._joining &= headless
-        return ended
-
-    def _emit(self, end: int, given: list[Packet]) -> None:
-        """The picture that ends there; not one whose beginning was never there to be received."""
-        if self._headless and self._joining:
-            return
-        if end - self._begin > self._most or self._buffer.count(_CODE, self._begin, end) > _MOST_UNITS:
-            self._counts["too_large"] += 1
-        packet = next(mark for offset, mark in reversed(self._marks) if offset <= self._picture_at)
-        several = any(self._begin < offset < end for offset, _ in self._marks)
-        self._singles = 0 if several else self._singles + 1
-        given.append(replace(packet, data=bytes(self._buffer[self._begin : end])))
-
-    def _watch(self, packet: Packet, given: list[Packet]) -> None:
-        """Notices messages without any start code, and a sender that sends whole pictures after all."""
-        self._startless = 0 if self._have else self._startless + 1
-        self.problem = ""
-        if self._startless >= _STARTLESS:
+        """Puts pieces together; notices messages without any start code, and whole pictures after all."""
+        assert self._pieces is not None
+        given = self._pieces.push(packet, self._prefix + data)
+        self._prefix, self.problem = b"", ""
+        if self._pieces.idle >= _STARTLESS:
             self.problem = (
-                f"{self._startless} messages in a row begin no picture: send {self._codec} behind start codes "
+                f"{self._pieces.idle} messages in a row begin no picture: send {self._codec} behind start codes "
                 "(Annex B), one whole picture per message"
             )
-        if self._singles < _SINGLES or self._marks[-1][0] != self._begin:
-            return
-        self.pieces = self.cut = False
-        del self.notes["pieces"]
-        rest = bytes(self._buffer)
-        self._drop()
-        given += self._give(packet, rest, self._cut(rest)[1])
+        rest = self._pieces.whole()
+        if rest is not None:
+            self._pieces = None
+            del self.notes["pieces"]
+            given += self._give(packet, rest, self._cut(rest)[1])
+        return given
 
     def _apart(self, packet: Packet, data: bytes) -> list[Packet]:
         """Codecs without start codes: AV1 marks where a picture begins; in VP9, a message is a picture."""
