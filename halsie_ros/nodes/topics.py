@@ -22,7 +22,7 @@ _REPEAT_S = 60.0
 _SUGGESTIONS = 5
 _LOSSES = 0.1  # share of lost messages that is complained of
 _TOO_SLOW = "this machine is too busy for it"
-_TOO_LARGE = "publish it reliable, or give its publisher config/fastdds.xml too (README, Drivers)"
+_TOO_LARGE = "publish it reliable, or give its publisher config/fastdds.xml too (docs/ros.md, Drivers)"
 _PACKAGES = {"dvs_msgs": None, "prophesee_event_msgs": None}  # no apt package: built from interfaces/
 
 
