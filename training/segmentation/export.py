@@ -28,6 +28,7 @@ from training.core.onnx_graphs import traced
 from training.networks.halsie import EVENT_LAYERS, STATES, HalsieStream, StreamConfig
 from training.networks.layers import ConvNorm, InParts, fuse_norms
 from training.networks.unrolled import Windows, network_for
+from training.segmentation.config import SegmentationConfig
 
 BIN_US = 10_000
 EVENT_INPUTS = ("events_early", "events_late")
@@ -197,11 +198,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Export a checkpoint as a model: two graphs and a card.")
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--name", required=True)
+    parser.add_argument("--card", type=Path, help="recipe whose card counts, not the checkpoint's: of an earlier stage")
     parser.add_argument("--models", type=Path, default=Path("models"))
     parser.add_argument("--measured", type=Path, help="JSON with figures for the card, as `halsie evaluate` writes it")
     args = parser.parse_args(arguments)
     with setting_up():
         network, about = load(args.checkpoint)
+        if args.card:
+            about |= SegmentationConfig.load(args.card).card
         measured = json.loads(args.measured.read_text()) if args.measured else {}
     if not isinstance(network, HalsieStream):
         parser.error(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,16 @@ onnx = pytest.importorskip("onnx")
 from halsie_ros.inference.cards import ModelCard  # noqa: E402
 from halsie_ros.inference.session import open_session  # noqa: E402
 from training.networks.halsie import EVENT_LAYERS, STATES, HalsieStream, StreamConfig  # noqa: E402
-from training.segmentation.export import EVENT_INPUTS, FEATURES, StepGraph, deployed, export, graphs  # noqa: E402
+from training.segmentation.config import SegmentationConfig  # noqa: E402
+from training.segmentation.export import (  # noqa: E402
+    EVENT_INPUTS,
+    FEATURES,
+    StepGraph,
+    deployed,
+    export,
+    graphs,
+    main,
+)
 
 HEIGHT, WIDTH = 96, 128
 
@@ -164,3 +175,16 @@ def test_export_writes_a_card_that_verifies(network, about, tmp_path):
     assert card.measured["miou"] == 0.5
     assert card.measured["parameters"] == sum(parameter.numel() for parameter in network.parameters())
     assert card.size_multiple == 32 and (card.bins, card.bin_us) == (5, 10_000)
+
+
+def test_a_later_stage_takes_the_card_of_the_whole_recipe(repository, tmp_path):
+    torch.manual_seed(0)
+    recipe = repository / "training" / "configs" / "halsie_street.yaml"
+    stage = SegmentationConfig.load(repository / "training" / "configs" / "street_frames.yaml")
+    network = HalsieStream(stage.network)
+    torch.save({"config": dataclasses.asdict(stage), "average": network.state_dict()}, tmp_path / "last.pt")
+    command = [str(tmp_path / "last.pt"), "--name", "street", "--models", str(tmp_path)]
+    assert main([*command]) == 0
+    assert ModelCard.load(tmp_path / "street.yaml").inputs == ("frames",)
+    assert main([*command, "--card", str(recipe)]) == 0
+    assert ModelCard.load(tmp_path / "street.yaml").inputs == ("frames", "events")

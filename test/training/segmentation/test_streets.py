@@ -86,7 +86,7 @@ def test_sources_that_make_no_sense_are_refused(wrong, said):
 
 
 def test_the_street_recipes_hold_drives_out_of_training_that_they_validate_on(repository):
-    for name in ("street_stills", "halsie_street"):
+    for name in ("street_stills", "halsie_street", "street_frames"):
         config = SegmentationConfig.load(repository / f"training/configs/{name}.yaml")
         for part in config.validation.parts:
             alike = [one for one in config.train.parts if (one.dataset, one.split) == (part.dataset, part.split)]
