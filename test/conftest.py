@@ -10,6 +10,11 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--slow`: all seeds of the fault suite; without it a sample."""
+    parser.addoption("--slow", action="store_true", help="all seeds of the fault suite, not one of each")
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The checkout's root."""
