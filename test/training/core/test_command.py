@@ -14,11 +14,11 @@ from training.core.command import TrainingError, command, setting_up  # noqa: E4
 
 COMMANDS = {
     "segmentation": ["--run", "run"],
-    "teacher": ["--run", "run"],
-    "clips": ["--out", "clips"],
-    "motion": ["--packed", "clips", "--out", "motion.pt"],
+    "segmentation.teacher": ["--run", "run"],
+    "segmentation.clips": ["--out", "clips"],
+    "segmentation.teach_motion": ["--packed", "clips", "--out", "motion.pt"],
     "recipe": [],
-    "ablation": ["--run", "run", "--steps", "3"],
+    "segmentation.ablation": ["--run", "run", "--steps", "3"],
     "action": ["--data", "data", "--run", "run"],
 }
 
@@ -31,10 +31,14 @@ def test_a_missing_recipe_is_one_line(name, tmp_path, monkeypatch, capsys):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["segmentation", "teacher", "motion", "ablation"])
+@pytest.mark.parametrize(
+    "name", ["segmentation", "segmentation.teacher", "segmentation.teach_motion", "segmentation.ablation"]
+)
 def test_missing_data_and_conflicts_are_one_line(name, repository, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    recipe = str(repository / "training" / "configs" / ("camvid_teacher" if name == "teacher" else "halsie_dsec"))
+    recipe = str(
+        repository / "training" / "configs" / ("camvid_teacher" if name.endswith("teacher") else "halsie_dsec")
+    )
     arguments = [
         f"{recipe}.yaml",
         *COMMANDS[name],
