@@ -60,7 +60,7 @@ class SampleProtocol:
     Attributes:
         frames: frames per sample, the labelled one included.
         skip: labels left out at the sequence's start (ESS on DSEC: 6).
-        every: every how manyth label is taken after that (ESS on DSEC: 2).
+        every: one label in so many is taken after that (ESS on DSEC: 2).
     """
 
     frames: int = 8

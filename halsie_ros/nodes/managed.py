@@ -173,8 +173,8 @@ class ManagedNode(LifecycleNode):
     def _attempt(self, what: str, state: LifecycleState, step: Callable[[], None]) -> TransitionCallbackReturn:
         """A step of the lifecycle that says why it failed, and then leaves nothing behind.
 
-        What is wrong with parameters, files or topics fails the transition, which may be tried again; an error that
-        nobody foresaw is shown in full and ends in `on_error`.
+        What is wrong with parameters, files or topics fails the transition, which may be tried again; an
+        unexpected error is shown in full and ends in `on_error`.
         """
         self._error = None
         before = set(self._endpoints())

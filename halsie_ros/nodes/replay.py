@@ -48,7 +48,7 @@ PARAMETERS = (
 _CLOCK_PERIOD_NS = 10_000_000
 _DRAIN_S = 2.0
 _LONGEST_WAIT_S = 3600.0
-"""At once: Python refuses waits of centuries, which a bag with one wrong time would ask for."""
+"""The longest single wait: Python refuses to wait for centuries, which a bag with one wrong time would ask for."""
 _DEEPEST = 10_000
 _TYPE_NAME = re.compile(r"[A-Za-z]\w*/msg/[A-Za-z]\w*", re.ASCII)
 _GAP_S = 0.5

@@ -19,11 +19,11 @@ class Worker(Generic[T]):
         take: called under `changed` with the steady time in seconds; gives the work that is due, or None.
         deadline: called likewise after that; when to look again if nothing happens, None if there is no need.
         do: does the work, without the lock.
-        logger: hears of errors that nobody foresaw; the thread goes on.
+        logger: hears of unexpected errors; the thread goes on.
 
     Attributes:
         changed: hold it while changing what `take` looks at, and notify.
-        failures: how many pieces of work failed in a way that nobody foresaw.
+        failures: how many pieces of work failed with an unexpected error.
     """
 
     def __init__(
