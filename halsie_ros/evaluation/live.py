@@ -122,7 +122,7 @@ class LiveScore:
             values: as text, as diagnostics have them.
         """
         layers = {key[len("spikes_") :]: float(text) for key, text in values.items() if key.startswith("spikes_")}
-        if layers:
+        if layers and part == "segmentation":  # the action node's network has layers of its own
             self._spikes = layers
         if "events_per_s" in values:
             self._event_rate = float(values["events_per_s"])

@@ -71,6 +71,7 @@ def test_diagnostics_give_losses_spikes_and_event_rate(score, pipeline):
     rates = {"spikes_quarter": "0.100", "spikes_eighth": "0.050", "spikes_sixteenth": "0.020"}
     score.status("segmentation", {**rates, "gap": "1", "masks": "40"})
     score.status("events", {"events_per_s": "2000000.000", "dropped_lost_event_message": "3", "messages": "70"})
+    score.status("action", {"spikes_p_frame": "0.5"})  # of another network
     for k in range(3):
         score.image(k * 50 * MS, k * 50 * MS, flat(0))
         score.mask(k * 50 * MS, (k * 50 + 9) * MS, flat(0))
