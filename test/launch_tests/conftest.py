@@ -35,7 +35,7 @@ LAUNCH = (
     "import sys; from launch import LaunchDescription, LaunchService; "
     "from launch.actions import IncludeLaunchDescription; "
     "from launch.launch_description_sources import PythonLaunchDescriptionSource as Source; "
-    "service = LaunchService(); pairs = [word.split(':=', 1) for word in sys.argv[2:]]; "
+    "service = LaunchService(noninteractive=True); pairs = [word.split(':=', 1) for word in sys.argv[2:]]; "
     "service.include_launch_description(LaunchDescription([IncludeLaunchDescription(Source(sys.argv[1]), "
     "launch_arguments=pairs)])); sys.exit(service.run())"
 )
