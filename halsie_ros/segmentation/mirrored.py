@@ -10,6 +10,8 @@ _ROWS, _COLUMNS = 24, 32
 _FADE = 0.97
 """Weight of what was seen before; some 30 frames count."""
 _SEEN = 40
+_EVERY = 8
+"""Frames from one look to the next, once it is known how they lie."""
 _MARGIN, _LEAST = 0.2, 0.3
 _FEWEST = 500
 _WAYS = {
@@ -30,6 +32,7 @@ class Mirrored:
         self.how = ""
         self._scores = np.zeros(1 + len(_WAYS))
         self._seen = 0
+        self._asked = 0
 
     def look(self, image: np.ndarray, events: Events, sensor_size: tuple[int, int]) -> None:
         """Takes a frame and the events before it; both are taken to see about the same.
@@ -39,6 +42,9 @@ class Mirrored:
             events: in sensor pixels.
             sensor_size: (height, width) of the sensor.
         """
+        self._asked += 1
+        if self._seen >= _SEEN and self._asked % _EVERY:
+            return  # how sensors are mounted does not change from frame to frame
         if len(events) < _FEWEST or min(image.shape[:2]) < 4 * _COLUMNS:
             return
         there = _event_cells(events, sensor_size)
