@@ -52,7 +52,7 @@ def pixels(message):
 
 def test_every_frame_is_answered_with_its_own_stamp_size_and_frame(shared_node, camera, probe):
     eyes = camera()
-    stamps = eyes.send(10_000, 12)
+    stamps = eyes.send(10_000, 30)
     masks = eyes.expect(stamps)
     assert all(mask.header.frame_id == "camera_optical" for mask in masks)
     assert all((m.height, m.width, m.step, m.encoding) == (120, 160, 160, "mono8") for m in masks)
@@ -200,10 +200,11 @@ def test_sensors_of_different_size_meet_by_a_homography(start, camera, probe):
     eyes = camera("pair", size=(120, 160), sensor=(60, 80))
     masks = eyes.expect(eyes.send(1_000, 5))
     assert all((m.height, m.width) == (120, 160) for m in masks)
+    eyes.send(1_250, 30)  # long enough for a status while both come
     until_told(probe, namespace="pair/", mode="frames and events", level=0)
     assert until_told(probe, "events", namespace="pair/", width="80")["events_outside"] == "0"
-    eyes.send_events(1_251, 1_400)
-    eyes.send_image(1_300)
+    eyes.send_events(2_751, 2_900)
+    eyes.send_image(2_800)
     assert process.stop(signal.SIGTERM, 2) == 0
     assert_quiet(process)
 
