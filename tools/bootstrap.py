@@ -65,7 +65,9 @@ def run_tests(python: str, arguments: list[str]) -> int:
     if not arguments:
         checks = [["ruff", "format", "--check", "--quiet", "."], ["ruff", "check", "--quiet", "."], ["mypy"]]
         coverage = [["coverage", "combine", "--quiet"], ["coverage", "report"]]
-        tests = [*checks, ["coverage", "erase"], ["coverage", "run", "-m", "pytest"], *coverage]
+        # Kernels first: nodes that the tests start would compile them while somebody waits for a mask.
+        warm = ["halsie_ros.cli.main", "models", "warm"]
+        tests = [*checks, warm, ["coverage", "erase"], ["coverage", "run", "-m", "pytest"], *coverage]
     commands = [[python, "-m", *words] for words in tests]
     worst = 0
     for command in commands:

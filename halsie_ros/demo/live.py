@@ -19,7 +19,7 @@ import numpy as np
 
 from halsie_ros.errors import HalsieError
 
-START_TIMEOUT_S = 90.0  # the first start on a machine compiles kernels
+START_TIMEOUT_S = 600.0  # the first start on a machine compiles kernels, for minutes where others use it too
 STOP_TIMEOUT_S = 10.0
 
 
