@@ -60,14 +60,15 @@ def main(words: list[str]) -> int:
 
 
 def run_tests(python: str, arguments: list[str]) -> int:
-    """Lint, types, every test and their coverage; with arguments, pytest alone with those."""
+    """Lint, types, every test (`--coverage`: and their branch coverage); with arguments, pytest alone with those."""
+    measured = arguments == ["--coverage"]
     tests = [["pytest", *arguments]]
-    if not arguments:
+    if measured or not arguments:
         checks = [["ruff", "format", "--check", "--quiet", "."], ["ruff", "check", "--quiet", "."], ["mypy"]]
-        coverage = [["coverage", "combine", "--quiet"], ["coverage", "report"]]
+        coverage = [["coverage", "erase"], ["coverage", "run", "-m", "pytest"], ["coverage", "combine", "--quiet"]]
         # Kernels first: nodes that the tests start would compile them while somebody waits for a mask.
         warm = ["halsie_ros.cli.main", "models", "warm"]
-        tests = [*checks, warm, ["coverage", "erase"], ["coverage", "run", "-m", "pytest"], *coverage]
+        tests = [*checks, warm, *([*coverage, ["coverage", "report"]] if measured else [["pytest"]])]
     commands = [[python, "-m", *words] for words in tests]
     worst = 0
     for command in commands:
