@@ -179,4 +179,4 @@ def test_both_senses_run_in_one_process_and_neither_is_left_when_one_cannot_star
     assert process.stop(signal.SIGTERM, 2) == 0
     refused = start("-m", "halsie_ros.nodes.perception", "--ros-args", "-p", "action:confidence:=7.0")
     assert refused.wait() == 1
-    assert refused.output == "perception: parameter confidence is 7.0: give a value from 0 to 1\n"
+    assert refused.output.splitlines()[-1] == "perception: parameter confidence is 7.0: give a value from -1 to 1"
